@@ -1,0 +1,292 @@
+/**
+ * Compares what the machine does with what a coherent machine would have done. It keeps, beside each
+ * word of memory, how often it was written, the value it ought to have and who wrote it; copies and TLB
+ * entries carry the version that they were made from.
+ *
+ * A load is judged where hardware promises coherence: cacheable accesses of CPUs under a protocol, in
+ * caches without aliases. Elsewhere a stale copy is a finding only if the run says that its accesses are
+ * totally ordered (`strict`), because otherwise the newer write may not have happened before the load.
+ * A stale TLB entry is no finding; its use is, once a contract point has passed: the kernel says when the
+ * old translation must be gone (`contract`) and when a frame must not be reachable (`frameFreed`).
+ */
+import { frameAddress, PTE } from '../machine/attributes.ts';
+import { type CheckPort, type ObservedCpu, PLACE_L1I, PLACE_UNCACHED } from '../machine/check-port.ts';
+import type { Cpu } from '../machine/cpu.ts';
+import { extract, insert } from '../machine/data-port.ts';
+import { acquireLock, releaseLock } from '../machine/locks.ts';
+import { CTL, DVM, FINDING, GLOBAL, STOP_DEADLOCK, STOP_FINDING, STORE, TLB_LOG } from '../machine/registers.ts';
+import type { Shadow } from '../machine/shadow.ts';
+import type { MachineState } from '../machine/state.ts';
+import { ENTRY, TLBI_ALL, TLBI_ASID, TLBI_VA_ALL_ASIDS } from '../machine/tlb.ts';
+import { type FindingKind, type FindingRecord, readFinding, writeFinding } from './finding.ts';
+
+export interface CheckerOptions {
+  /** Accesses are totally ordered: judge every load, whatever hardware promises. */
+  readonly strict?: boolean;
+  /** Go on after a finding. */
+  readonly keepGoing?: boolean;
+}
+
+export class Checker implements CheckPort {
+  /** Called with every finding, in the thread that makes it; the random tester compares them one by one. */
+  onFinding: ((record: Partial<FindingRecord> & { kind: FindingKind }) => void) | null = null;
+
+  private readonly m: MachineState;
+  private readonly shadow: Shadow;
+  private readonly options: CheckerOptions;
+  private readonly judgesData: boolean;
+
+  /** @throws Error if the machine was built without a shadow */
+  constructor(state: MachineState, options: CheckerOptions = {}) {
+    if (!state.shadow) throw new Error('checker: the machine was created with checked: false');
+    this.m = state;
+    this.shadow = state.shadow;
+    this.options = options;
+    const { l1d } = state.cpus[0];
+    const aliases = l1d.colours > 1 || l1d.virtualTag;
+    this.judgesData = options.strict === true || (state.coherent && !aliases);
+  }
+
+  stored(cpu: ObservedCpu, pa: number, sizeBytes: number, value: number): number {
+    const { shadow, m } = this;
+    const word = pa >>> 2;
+    const version = m.threaded ? Atomics.add(shadow.version, word, 1) + 1 : ++shadow.version[word];
+    shadow.value[word] = insert(shadow.value[word], pa, sizeBytes, value);
+    shadow.writer[word] = cpu.index;
+    shadow.writerClock[word] = cpu.clock;
+    shadow.writerEpoch[word] = m.epoch;
+    return version;
+  }
+
+  loaded(
+    cpu: ObservedCpu,
+    va: number,
+    pa: number,
+    sizeBytes: number,
+    value: number,
+    version: number,
+    place: number,
+  ): void {
+    const { shadow } = this;
+    if (!this.judgesData || (place === PLACE_UNCACHED && this.options.strict !== true)) return;
+    if (place === PLACE_L1I && this.options.strict !== true && !this.m.platform.l1i.snooped) return;
+    const word = pa >>> 2;
+    const expected = extract(shadow.value[word], pa, sizeBytes);
+    // Part of a word may be read from a copy that is older in its other part.
+    if (value === expected && (sizeBytes < 4 || version === shadow.version[word])) return;
+    this.report(cpu, {
+      kind: place === PLACE_L1I ? 'stale-instruction' : 'stale-data',
+      va,
+      pa,
+      got: value,
+      expected,
+      version,
+      place,
+      ...this.newestWrite(word),
+    });
+  }
+
+  private newestWrite(word: number) {
+    const { shadow } = this;
+    return {
+      newest: shadow.version[word],
+      writer: shadow.writer[word],
+      writerClock: shadow.writerClock[word],
+    };
+  }
+
+  overtaken(cpu: ObservedCpu, pa: number, from: number, over: number): void {
+    this.report(cpu, { kind: 'lost-write', pa, version: from, detail: over, ...this.newestWrite(pa >>> 2) });
+  }
+
+  discarded(cpu: ObservedCpu, line: number, versions: Int32Array, at: number): void {
+    const { m, shadow } = this;
+    const first = line * m.wordsPerLine;
+    for (let i = 0; i < m.wordsPerLine; i++) {
+      const version = versions[at + i];
+      if (version !== shadow.version[first + i] || version <= this.versionBelow(cpu, line, i, versions)) continue;
+      const pa = (first + i) * 4;
+      this.report(cpu, { kind: 'lost-write', pa, version, ...this.newestWrite(first + i) });
+    }
+  }
+
+  /** Newest version of a word that survives behind the copy that is thrown away. */
+  private versionBelow(cpu: ObservedCpu, line: number, i: number, versions: Int32Array): number {
+    const { m } = this;
+    let best = m.memoryVersion[line * m.wordsPerLine + i];
+    const own = m.cpus[cpu.index].l2;
+    for (const level of [own, m.shared, m.outer]) {
+      if (!level || level.version === versions) continue;
+      const slot = level.lookup(0, line, 0);
+      if (slot >= 0) best = Math.max(best, level.version[slot * m.wordsPerLine + i]);
+    }
+    return best;
+  }
+
+  translated(
+    cpu: ObservedCpu,
+    va: number,
+    write: boolean,
+    fetch: boolean,
+    entries: Int32Array,
+    at: number,
+  ): void {
+    const { shadow } = this;
+    const epoch = cpu.ctl[CTL.ACCESS_EPOCH];
+    const ptePa = entries[at + ENTRY.PTE_PA];
+    const word = ptePa >>> 2;
+    const pte = entries[at + ENTRY.PTE];
+    const frame = frameAddress(pte) >>> 12;
+    let kind: FindingKind | undefined;
+    if (shadow.contract[word] > entries[at + ENTRY.PTE_VERSION] && shadow.contractEpoch[word] <= epoch) {
+      if (!grants(shadow.value[word], pte, write, fetch)) kind = 'stale-translation';
+    }
+    const reused = shadow.frameGeneration[frame] !== entries[at + ENTRY.FRAME_GENERATION];
+    if (reused && shadow.frameEpoch[frame] <= epoch && entries[at + ENTRY.SIZE] === 0) kind ??= 'freed-frame';
+    if (kind === undefined) return;
+    const asid = entries[at + ENTRY.ASID];
+    this.report(cpu, {
+      kind,
+      va,
+      pa: frame * 4096 + (va & 4095),
+      pte,
+      ptePa,
+      version: entries[at + ENTRY.PTE_VERSION],
+      newestPte: shadow.value[word],
+      fillClock: entries[at + ENTRY.FILL_CLOCK],
+      write: write ? 1 : 0,
+      diagnosis: this.diagnose(cpu, va, asid, word, entries[at + ENTRY.FILL_EPOCH]),
+      detail: asid,
+      ...this.newestWrite(word),
+    });
+  }
+
+  /** Index into `diagnoses`: what became of the invalidate that should have removed the entry. */
+  private diagnose(cpu: ObservedCpu, va: number, asid: number, pteWord: number, filled: number): number {
+    const target = this.m.cpus[cpu.index];
+    const entries = this.m.platform.broadcast?.queueEntries ?? 0;
+    for (let n = target.ctl[CTL.QUEUE_HEAD]; n !== target.ctl[CTL.QUEUE_TAIL]; n++) {
+      const at = ((n >>> 0) % entries) * DVM.WORDS;
+      const q = target.queue;
+      if (covers(q[at + DVM.KIND], q[at + DVM.VA] >>> 0, q[at + DVM.PAGES], q[at + DVM.ASID], va, asid)) return 1;
+    }
+    const log = target.tlbLog;
+    const count = log[0];
+    for (let n = count - 1; n >= 0 && n >= count - TLB_LOG.ENTRIES; n--) {
+      const at = 1 + (n % TLB_LOG.ENTRIES) * TLB_LOG.WORDS;
+      const kind = log[at + TLB_LOG.KIND];
+      if (!covers(kind, log[at + TLB_LOG.VA] >>> 0, log[at + TLB_LOG.PAGES], log[at + TLB_LOG.ASID], va, asid)) {
+        continue;
+      }
+      const acted = log[at + TLB_LOG.EPOCH];
+      if (acted > filled) return 3;
+      return this.shadow.writerEpoch[pteWord] >= acted ? 2 : 0;
+    }
+    return 0;
+  }
+
+  walked(cpu: ObservedCpu, va: number, pa: number, version: number): void {
+    const { shadow } = this;
+    const word = pa >>> 2;
+    if (shadow.contract[word] <= version || shadow.contractEpoch[word] > cpu.ctl[CTL.ACCESS_EPOCH]) return;
+    this.report(cpu, {
+      kind: 'walker-old-entry',
+      va,
+      pa,
+      ptePa: pa,
+      version,
+      newestPte: shadow.value[word],
+      ...this.newestWrite(word),
+    });
+  }
+
+  multipleMatch(cpu: ObservedCpu, va: number): void {
+    this.report(cpu, { kind: 'multiple-match', va });
+  }
+
+  invalidatedTlb(target: ObservedCpu, kind: number, va: number, pages: number, asid: number, from: number): void {
+    const log = target.tlbLog;
+    const at = 1 + (log[0]++ % TLB_LOG.ENTRIES) * TLB_LOG.WORDS;
+    log[at + TLB_LOG.KIND] = kind;
+    log[at + TLB_LOG.VA] = va;
+    log[at + TLB_LOG.PAGES] = pages;
+    log[at + TLB_LOG.ASID] = asid;
+    log[at + TLB_LOG.FROM] = from;
+    log[at + TLB_LOG.EPOCH] = this.m.nextEpoch();
+  }
+
+  deadlocked(cycle: readonly number[]): void {
+    const first = this.m.cpus[cycle[0]];
+    this.report(first, { kind: 'deadlock', other: cycle[1] ?? -1, detail: cycle.length });
+  }
+
+  /** A condition that a scenario states does not hold; `detail` is the scenario's own number for it. */
+  violated(cpu: ObservedCpu, detail: number, got: number, expected: number): void {
+    this.report(cpu, { kind: 'invariant', detail, got, expected });
+  }
+
+  /**
+   * Contract point: from now on nothing may be reached through what the table word at `ptePa` said before
+   * the newest store that `cpu` issued to it, which may still sit in its write buffer.
+   */
+  contract(cpu: Cpu, ptePa: number): void {
+    const { shadow, m } = this;
+    const word = ptePa >>> 2;
+    let version = shadow.version[word];
+    const { ctl, stores } = cpu.hw;
+    for (let n = ctl[CTL.STORES_OUT]; n !== ctl[CTL.STORES_IN]; n++) {
+      const at = ((n >>> 0) % cpu.machine.stores.capacity) * STORE.WORDS;
+      if (stores[at + STORE.PA] >>> 2 === word) version++;
+    }
+    shadow.contract[word] = version;
+    shadow.contractEpoch[word] = m.nextEpoch();
+  }
+
+  /** Contract point: the frame is free, and no access may reach it through an older translation. */
+  frameFreed(frame: number): void {
+    const { shadow, m } = this;
+    shadow.frameGeneration[frame]++;
+    shadow.frameEpoch[frame] = m.nextEpoch();
+  }
+
+  private report(cpu: ObservedCpu, record: Partial<FindingRecord> & { kind: FindingKind }): void {
+    const { m, shadow } = this;
+    record.cpu = cpu.index;
+    record.clock = cpu.clock;
+    this.onFinding?.(record);
+    if (m.threaded) acquireLock(m.global, GLOBAL.FINDING_LOCK);
+    const index = m.global[GLOBAL.FINDINGS]++;
+    if (index < FINDING.ENTRIES) writeFinding(shadow.findings, index, record);
+    if (m.threaded) releaseLock(m.global, GLOBAL.FINDING_LOCK);
+    if (this.options.keepGoing === true) return;
+    const reason = record.kind === 'deadlock' ? STOP_DEADLOCK : STOP_FINDING;
+    Atomics.compareExchange(m.global, GLOBAL.STOP, 0, reason);
+  }
+
+  /** Findings so far, oldest first; at most FINDING.ENTRIES are kept of `total`. */
+  static findings(state: MachineState): { total: number; kept: FindingRecord[] } {
+    const total = state.global[GLOBAL.FINDINGS];
+    const { shadow } = state;
+    if (!shadow) return { total: 0, kept: [] };
+    const kept = Array.from({ length: Math.min(total, FINDING.ENTRIES) }, (_, i) =>
+      readFinding(shadow.findings, i),
+    );
+    return { total, kept };
+  }
+}
+
+/** Does the newest table entry permit an access to the same memory in the same way? */
+function grants(newest: number, used: number, write: boolean, fetch: boolean): boolean {
+  const attributes = 3 << PTE.ATTRIBUTE_SHIFT;
+  if ((newest & PTE.VALID) === 0 || frameAddress(newest) !== frameAddress(used)) return false;
+  if ((newest & attributes) !== (used & attributes)) return false;
+  return (!write || (newest & PTE.WRITE) !== 0) && (!fetch || (newest & PTE.EXECUTE) !== 0);
+}
+
+function covers(kind: number, from: number, pages: number, asid: number, va: number, entryAsid: number): boolean {
+  if (kind === TLBI_ALL) return true;
+  if (kind === TLBI_ASID) return entryAsid === asid;
+  if (kind !== TLBI_VA_ALL_ASIDS && entryAsid !== -1 && entryAsid !== asid) return false;
+  const page = va >>> 12;
+  return page >= from >>> 12 && page < (from >>> 12) + pages;
+}

@@ -1,0 +1,107 @@
+/**
+ * Turns one CPU's crank: its program, and on top of it whatever interrupt handler it has taken. Both
+ * hosts use it, so a program cannot tell them apart.
+ */
+import { BLOCK, type Cpu, type Steps } from '../machine/cpu.ts';
+import { Interrupts } from '../machine/interrupts.ts';
+import {
+  COUNT,
+  CTL,
+  RUN_BARRIER,
+  RUN_FINISHED,
+  RUN_IDLE,
+  RUN_WATCH,
+  TIME,
+} from '../machine/registers.ts';
+
+export class CpuRunner {
+  readonly cpu: Cpu;
+  /** The program has ended; the CPU still takes interrupts. */
+  finished = false;
+
+  private readonly program: Steps;
+  private handler: Steps | null = null;
+  private handlerBegan = 0;
+  private blocked = false;
+
+  constructor(cpu: Cpu, program: Steps) {
+    this.cpu = cpu;
+    this.program = wholeProgram(cpu, program);
+  }
+
+  /** True if the CPU can take a step now. */
+  isReady(): boolean {
+    if (!this.blocked && (this.handler !== null || !this.finished)) return true;
+    const { hw } = this.cpu;
+    if (Interrupts.mayTake(hw)) return this.cpu.vectors !== null;
+    switch (Atomics.load(hw.ctl, CTL.RUN)) {
+      case RUN_WATCH:
+        return Atomics.load(hw.ctl, CTL.WATCH_HIT) !== 0;
+      case RUN_BARRIER:
+        return Atomics.load(hw.ctl, CTL.OUTSTANDING) === 0;
+      case RUN_IDLE:
+        return Atomics.load(hw.ctl, CTL.IRQ_PENDING) !== 0;
+      default:
+        return false;
+    }
+  }
+
+  /** When the step that it is ready for happens, in simulated cycles. */
+  readyAtCycles(): number {
+    const { hw } = this.cpu;
+    const { clock, ctl, time } = hw;
+    if (!this.blocked && !this.finished) return clock;
+    if (Interrupts.mayTake(hw)) {
+      const pending = Atomics.load(ctl, CTL.IRQ_PENDING);
+      return Math.max(clock, time[TIME.IRQ + 31 - Math.clz32(pending & -pending)]);
+    }
+    if (ctl[CTL.RUN] === RUN_WATCH) return Math.max(clock, time[TIME.EVENT]);
+    if (ctl[CTL.RUN] === RUN_BARRIER) return Math.max(clock, time[TIME.COMPLETED]);
+    return clock;
+  }
+
+  get isBlocked(): boolean {
+    return this.blocked;
+  }
+
+  /** Takes one step. Call only when `isReady`. What the program throws comes out of here. */
+  step(): void {
+    const { cpu } = this;
+    const { hw } = cpu;
+    if (hw.ctl[CTL.STOLEN] !== 0) hw.charge(Atomics.exchange(hw.ctl, CTL.STOLEN, 0));
+    hw.count(COUNT.steps);
+    this.blocked = false;
+    if (this.handler === null && Interrupts.mayTake(hw) && cpu.vectors !== null) {
+      this.handlerBegan = Math.max(hw.clock, this.readyAtCycles());
+      const vector = cpu.machine.interrupts.take(hw);
+      this.handler = cpu.vectors.interrupt(cpu, vector);
+      cpu.maskInterrupts();
+    }
+    if (this.handler !== null) {
+      const { value, done } = this.handler.next();
+      if (done === true) this.endHandler();
+      else this.blocked = value === BLOCK;
+      return;
+    }
+    const { value, done } = this.program.next();
+    if (done === true) {
+      this.finished = true;
+      Atomics.store(hw.ctl, CTL.RUN, RUN_FINISHED);
+    } else this.blocked = value === BLOCK;
+  }
+
+  /** The interrupted program goes on at its next step; if it waited, it looks again. */
+  private endHandler(): void {
+    const { hw, machine } = this.cpu;
+    hw.charge(machine.platform.costs.interruptExitCycles);
+    hw.counters[COUNT.interruptCycles] += hw.clock - this.handlerBegan;
+    this.handler = null;
+    this.cpu.unmaskInterrupts();
+  }
+}
+
+/** A CPU does not stop with stores in its buffer. */
+function* wholeProgram(cpu: Cpu, program: Steps): Steps {
+  yield* program;
+  yield* cpu.drainAll();
+}

@@ -1,0 +1,102 @@
+/**
+ * What both hosts share: building a machine for a job, starting a CPU's program on it, and reading the
+ * result out of the buffer.
+ */
+import { Checker } from '../checker/checker.ts';
+import { Cpu } from '../machine/cpu.ts';
+import { Machine } from '../machine/machine.ts';
+import { COUNT, CTL, type CounterName, counterNames, GLOBAL } from '../machine/registers.ts';
+import type { CpuResult, Job, Outcome, RunResult, Unfinished, Workload, WorkloadModule } from './job.ts';
+import { CpuRunner } from './runner.ts';
+
+/** Imports the module that a job's programs come from. @throws Error if it exports no createWorkload */
+export async function loadWorkload(job: Job): Promise<Workload> {
+  const module = (await import(job.source.module)) as Partial<WorkloadModule>;
+  if (typeof module.createWorkload !== 'function') {
+    throw new Error(`${job.source.module} exports no function createWorkload`);
+  }
+  return module.createWorkload(job.source.parameters);
+}
+
+/** A machine in one thread: the one that created it, or one that attached. */
+export class Session {
+  readonly job: Job;
+  readonly machine: Machine;
+  readonly checker: Checker | null;
+  readonly workload: Workload;
+  readonly layout: unknown;
+
+  private constructor(job: Job, machine: Machine, workload: Workload, layout?: unknown) {
+    this.job = job;
+    this.machine = machine;
+    this.workload = workload;
+    this.checker = job.checked
+      ? new Checker(machine.state, { strict: job.strict === true, keepGoing: job.keepGoing === true })
+      : null;
+    machine.state.check = this.checker;
+    this.layout = layout === undefined ? workload.setup(machine) : layout;
+    machine.agents.speculation = workload.speculation?.(this.layout) ?? [];
+  }
+
+  static create(job: Job, workload: Workload, threaded: boolean): Session {
+    const options = { cpus: job.cpus, checked: job.checked, threaded, mutation: job.mutation };
+    return new Session(job, Machine.create(job.platform, options, job.seed), workload);
+  }
+
+  static attach(job: Job, workload: Workload, buffer: SharedArrayBuffer, layout: unknown): Session {
+    const options = { cpus: job.cpus, checked: job.checked, threaded: true, mutation: job.mutation };
+    return new Session(job, Machine.attach(buffer, job.platform, options), workload, layout);
+  }
+
+  /** Starts a CPU's program in this thread. */
+  start(index: number): CpuRunner {
+    const cpu = new Cpu(this.machine, index);
+    const started = this.workload.start({
+      machine: this.machine,
+      checker: this.checker,
+      cpu,
+      layout: this.layout,
+      seed: this.job.seed,
+    });
+    cpu.vectors = started.vectors;
+    return new CpuRunner(cpu, started.program);
+  }
+
+  result(outcome: Outcome, unfinished: readonly Unfinished[], error?: string): RunResult {
+    const { state } = this.machine;
+    const { total, kept } = Checker.findings(state);
+    const cpus = state.cpus.map((cpu): CpuResult => {
+      const counters = Object.fromEntries(counterNames.map((name) => [name, cpu.counters[COUNT[name]]]));
+      return {
+        clockCycles: cpu.clock,
+        counters: counters as Record<CounterName, number>,
+        notes: trimmed(cpu.notes),
+      };
+    });
+    const steps = cpus.reduce((sum, cpu) => sum + cpu.counters.steps, 0);
+    const result = { outcome, findingCount: total, findings: kept, unfinished, steps, cpus };
+    return error === undefined ? result : { ...result, error };
+  }
+
+  /** The CPUs whose programs have not ended; `waitingFor` is known to the thread that runs the CPU. */
+  static unfinished(runner: CpuRunner): Unfinished | undefined {
+    if (runner.finished) return undefined;
+    const { cpu } = runner;
+    return {
+      cpu: cpu.index,
+      waitingFor: runner.isBlocked ? cpu.waitingFor : '',
+      interruptsMasked: cpu.hw.ctl[CTL.IRQ_MASKED] > 0,
+    };
+  }
+
+  get stop(): number {
+    return Atomics.load(this.machine.state.global, GLOBAL.STOP);
+  }
+}
+
+/** Without the zeros at the end. */
+function trimmed(notes: Float64Array): number[] {
+  let length = notes.length;
+  while (length > 0 && notes[length - 1] === 0) length--;
+  return Array.from(notes.subarray(0, length));
+}

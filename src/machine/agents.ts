@@ -1,0 +1,257 @@
+/**
+ * What the hardware does at its own time: drain a buffered store, evict a line, prefetch the next one,
+ * walk speculatively, deliver a broadcast or an IPI. Each is one atomic transition that a scheduler may
+ * choose like a CPU step, and has a number: below 64 a choice is the CPU that takes a step, from 64 on
+ * ((1 + agent) * 64 + cpu) * 65536 + parameter.
+ */
+import { ATTRIBUTE_NORMAL, attributesOf, frameAddress, PTE } from './attributes.ts';
+import type { Coherence } from './coherence.ts';
+import type { DataPort } from './data-port.ts';
+import { Interrupts } from './interrupts.ts';
+import { type AgentName, agentNames, PAGE_BYTES } from './platform.ts';
+import type { CpuState } from './cpu-state.ts';
+import { CTL, TIME } from './registers.ts';
+import type { MachineState } from './state.ts';
+import type { StoreBuffer } from './store-buffer.ts';
+import { ENTRY } from './tlb.ts';
+import type { TlbMaintenance } from './tlb-maintenance.ts';
+import type { Translation } from './translation.ts';
+
+const PARAMETERS = 65536;
+
+/** A choice taken apart. */
+export interface AgentAction {
+  readonly agent: AgentName;
+  readonly cpu: number;
+  readonly parameter: number;
+}
+
+export function encodeAction(agent: AgentName, cpu: number, parameter: number): number {
+  return ((1 + agentNames.indexOf(agent)) * 64 + cpu) * PARAMETERS + parameter;
+}
+
+export function decodeAction(choice: number): AgentAction {
+  const head = Math.floor(choice / PARAMETERS);
+  return {
+    agent: agentNames[(head >>> 6) - 1],
+    cpu: head & 63,
+    parameter: choice % PARAMETERS,
+  };
+}
+
+interface Parts {
+  readonly coherence: Coherence;
+  readonly port: DataPort;
+  readonly stores: StoreBuffer;
+  readonly tlb: TlbMaintenance;
+  readonly interrupts: Interrupts;
+  readonly translation: Translation;
+}
+
+export class Agents {
+  /** Agents that this platform has, without those that the run switched off. */
+  readonly names: readonly AgentName[];
+  /** Virtual addresses that speculation may go to, beside the line after the last access. */
+  speculation: readonly number[] = [];
+  /** Told of every action, in the thread that performs it and just before it does. */
+  observer: ((choice: number) => void) | null = null;
+
+  private readonly m: MachineState;
+  private readonly parts: Parts;
+
+  constructor(state: MachineState, parts: Parts) {
+    this.m = state;
+    this.parts = parts;
+    this.names = state.platform.agents;
+  }
+
+  /** Number of parameters that an agent of a CPU can be chosen with now; 0: nothing to do at all. */
+  parameters(agent: AgentName, cpu: CpuState): number {
+    switch (agent) {
+      case 'drain':
+        return cpu.buffered > 0 ? 1 : 0;
+      case 'broadcast':
+        return this.parts.tlb.unacted(cpu) > 0 ? 1 : 0;
+      case 'ipi':
+        return Interrupts.inFlight(cpu) !== 0 ? 32 : 0;
+      case 'evict':
+        return cpu.l1d.lines + (cpu.l2?.lines ?? 0);
+      default:
+        return cpu.ctl[CTL.RUN] === 4 ? 0 : this.speculation.length + 1;
+    }
+  }
+
+  /**
+   * First choice of an agent at or after `parameter`, wrapping, that would change something; -1 if none
+   * of the next `tries` would.
+   */
+  enabledFrom(agent: AgentName, cpu: CpuState, parameter: number, tries: number): number {
+    const count = this.parameters(agent, cpu);
+    for (let i = 0; i < count && i < tries; i++) {
+      const p = (parameter + i) % count;
+      if (this.changesSomething(agent, cpu, p)) return encodeAction(agent, cpu.index, p);
+    }
+    return -1;
+  }
+
+  private changesSomething(agent: AgentName, cpu: CpuState, parameter: number): boolean {
+    switch (agent) {
+      case 'drain':
+      case 'broadcast':
+        return true;
+      case 'ipi':
+        return (Interrupts.inFlight(cpu) & (1 << parameter)) !== 0;
+      case 'evict': {
+        const lines = cpu.l1d.lines;
+        if (parameter < lines) return cpu.l1d.pa[parameter] >= 0;
+        return (cpu.l2?.pa[parameter - lines] ?? -1) >= 0;
+      }
+      case 'prefetch':
+        return this.prefetchTarget(cpu, parameter) >= 0;
+      default:
+        return this.walkTarget(cpu, parameter) !== undefined;
+    }
+  }
+
+  /** Performs a choice. Does nothing if the state that enabled it is gone. */
+  perform(choice: number): void {
+    const { agent, cpu: index, parameter } = decodeAction(choice);
+    const cpu = this.m.cpus[index];
+    this.observer?.(choice);
+    const { stores, tlb, interrupts } = this.parts;
+    switch (agent) {
+      case 'drain':
+        this.m.lockCpu(cpu);
+        if (cpu.buffered > 0) stores.drainOne(cpu);
+        this.m.unlockCpu(cpu);
+        return;
+      case 'broadcast':
+        tlb.deliverStep(cpu);
+        return;
+      case 'ipi':
+        interrupts.deliverStep(cpu, parameter);
+        return;
+      case 'evict':
+        this.evict(cpu, parameter);
+        return;
+      case 'prefetch':
+        this.prefetch(cpu, parameter);
+        return;
+      case 'walk':
+        this.walk(cpu, parameter);
+    }
+  }
+
+  /** Earliest time at which an agent with a time of its own acts, and which; for time-ordered schedulers. */
+  earliest(): { choice: number; dueCycles: number } {
+    let choice = -1;
+    let dueCycles = Number.POSITIVE_INFINITY;
+    const { stores, tlb } = this.parts;
+    for (const cpu of this.m.cpus) {
+      if (cpu.buffered > 0) {
+        const due = stores.dueCycles(cpu);
+        if (due < dueCycles) {
+          dueCycles = due;
+          choice = encodeAction('drain', cpu.index, 0);
+        }
+      }
+      if (tlb.unacted(cpu) > 0) {
+        const due = tlb.dueCycles(cpu);
+        if (due < dueCycles) {
+          dueCycles = due;
+          choice = encodeAction('broadcast', cpu.index, 0);
+        }
+      }
+      const flying = Interrupts.inFlight(cpu);
+      if (flying !== 0) {
+        const vector = 31 - Math.clz32(flying & -flying);
+        const due = cpu.time[TIME.IRQ + vector];
+        if (due < dueCycles) {
+          dueCycles = due;
+          choice = encodeAction('ipi', cpu.index, vector);
+        }
+      }
+    }
+    return { choice, dueCycles };
+  }
+
+  private evict(cpu: CpuState, parameter: number): void {
+    const { coherence } = this.parts;
+    this.m.lockCpu(cpu);
+    const lines = cpu.l1d.lines;
+    if (parameter < lines) {
+      if (cpu.l1d.pa[parameter] >= 0) coherence.evictL1(cpu, parameter);
+    } else if (cpu.l2 && cpu.l2.pa[parameter - lines] >= 0) {
+      coherence.evictL2(cpu, cpu.l2, parameter - lines);
+    }
+    this.m.unlockCpu(cpu);
+  }
+
+  private candidate(cpu: CpuState, parameter: number): number {
+    if (parameter > 0) return this.speculation[parameter - 1];
+    const next = (cpu.ctl[CTL.LAST_VA] >>> 0) + this.m.platform.lineBytes;
+    // A prefetcher does not cross a page.
+    return next % PAGE_BYTES < this.m.platform.lineBytes ? -1 : next;
+  }
+
+  /** Physical address that a prefetch would bring in, or -1. Looks at entries only: no side effects. */
+  private prefetchTarget(cpu: CpuState, parameter: number): number {
+    const va = this.candidate(cpu, parameter);
+    if (va < 0 || cpu.ctl[CTL.CACHE_ON] === 0 || cpu.ctl[CTL.MMU_ON] === 0) return -1;
+    const { translation } = this.parts;
+    const tlb = cpu.dtlb;
+    const at = tlb.lookup(va >>> 12, translation.asidOf(cpu));
+    if (at < 0) return -1;
+    const pte = tlb.entries[at + ENTRY.PTE];
+    if (attributesOf(pte) !== ATTRIBUTE_NORMAL) return -1;
+    const below = (1 << (tlb.entries[at + ENTRY.SIZE] + 12)) - 1;
+    const pa = ((frameAddress(pte) & ~below) | (va & below)) >>> 0;
+    return cpu.l1d.lookup(va, pa >>> this.m.lineShift, cpu.ctl[CTL.ASID]) < 0 ? pa : -1;
+  }
+
+  private prefetch(cpu: CpuState, parameter: number): void {
+    this.m.lockCpu(cpu);
+    const pa = this.prefetchTarget(cpu, parameter);
+    if (pa >= 0) {
+      const clock = cpu.clock;
+      this.parts.port.prefetch(cpu, this.candidate(cpu, parameter), pa);
+      cpu.time[TIME.CLOCK] = clock;
+    }
+    this.m.unlockCpu(cpu);
+  }
+
+  /** Page that a speculative walk would cache a translation for. */
+  private walkTarget(cpu: CpuState, parameter: number): number | undefined {
+    const va = this.candidate(cpu, parameter);
+    if (va < 0 || cpu.ctl[CTL.MMU_ON] === 0) return undefined;
+    const { translation } = this.parts;
+    return cpu.dtlb.lookup(va >>> 12, translation.asidOf(cpu)) < 0 ? va : undefined;
+  }
+
+  /** A whole walk at once, with the table base and ASID that are in the registers now. */
+  private walk(cpu: CpuState, parameter: number): void {
+    const { translation } = this.parts;
+    const va = this.walkTarget(cpu, parameter);
+    // The walker is busy with a walk of the program: a second one would need its own registers.
+    if (va === undefined || cpu.ctl[CTL.WALK_ACTIVE] !== 0) return;
+    const clock = cpu.clock;
+    let { level, table } = translation.beginWalkStep(cpu, va);
+    for (;;) {
+      const found = translation.readEntryStep(cpu, va, translation.entryAddress(table, level, va));
+      if ((found.pte & PTE.VALID) === 0) break;
+      if ((found.pte & PTE.TABLE) !== 0 && level < translation.depth) {
+        table = frameAddress(found.pte);
+        level++;
+        translation.noteTable(cpu, va, level, table);
+        continue;
+      }
+      const usable = this.m.platform.mmu.accessedDirty === 'ignored' || (found.pte & PTE.ACCESSED) !== 0;
+      if (usable && translation.frameExists(found.pte, translation.sizeOf(level))) {
+        translation.fillStep(cpu, va, level, found, false);
+      }
+      break;
+    }
+    translation.endWalk(cpu);
+    cpu.time[TIME.CLOCK] = clock;
+  }
+}

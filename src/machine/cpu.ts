@@ -1,0 +1,488 @@
+/**
+ * A CPU as programs see it. A program is a generator; every primitive here yields before each step it
+ * takes, so that anything may happen on another CPU in between. What is yielded tells the host whether
+ * the CPU can go on at once or waits for something.
+ */
+import type { CpuState } from './cpu-state.ts';
+import type { Modify } from './data-port.ts';
+import type { Machine } from './machine.ts';
+import {
+  COUNT,
+  CTL,
+  GLOBAL,
+  RUN_BARRIER,
+  RUN_IDLE,
+  RUN_RUNNING,
+  RUN_WATCH,
+  TIME,
+} from './registers.ts';
+import { NOT_BUFFERED, PARTLY_BUFFERED } from './store-buffer.ts';
+import { CLEAN, CONFLICT, type FaultKind, FORBIDDEN, MISS } from './translation.ts';
+import { pageWalk } from './walker.ts';
+
+/** Yielded before a step that can be taken at once. */
+export const STEP = 0;
+/** Yielded by a CPU that waits: not to be resumed before `isReady`. */
+export const BLOCK = 1;
+
+export type Steps<T = void> = Generator<number, T, void>;
+
+/** A load must wait until older stores have drained, or a store until there is room. */
+const DRAIN_FIRST = -10;
+
+export interface Fault {
+  readonly va: number;
+  readonly write: boolean;
+  readonly fetch: boolean;
+  readonly kind: FaultKind;
+}
+
+/** Kernel entry points of a CPU. */
+export interface Vectors {
+  /** Repairs a fault; false: the access is illegal and the program gets a SegmentationFault. */
+  fault(cpu: Cpu, fault: Fault): Steps<boolean>;
+  interrupt(cpu: Cpu, vector: number): Steps;
+  /** Software refill of the TLB (platforms whose mmu.refill is software). */
+  refill(cpu: Cpu, fault: Fault): Steps<boolean>;
+}
+
+/** Thrown into a program whose access the kernel does not repair. */
+export class SegmentationFault extends Error {
+  readonly fault: Fault;
+
+  constructor(cpu: number, fault: Fault) {
+    const access = fault.fetch ? 'fetch' : fault.write ? 'store' : 'load';
+    super(`CPU ${cpu}: ${fault.kind} fault on a ${access} at 0x${fault.va.toString(16)}`);
+    this.name = 'SegmentationFault';
+    this.fault = fault;
+  }
+}
+
+export interface WaitOptions {
+  /** In words, for deadlock reports: "the acknowledgement of CPU 1". */
+  readonly why: string;
+  /** The CPU that alone can end the wait, if that is known. */
+  readonly from?: number;
+  /** Read past the caches (memory that the kernel keeps uncached). */
+  readonly uncached?: boolean;
+}
+
+export class Cpu {
+  readonly machine: Machine;
+  readonly hw: CpuState;
+  readonly index: number;
+  vectors: Vectors | null = null;
+  /** What this CPU waits for, in words; valid while it is blocked. */
+  waitingFor = '';
+  private readonly buffered: boolean;
+  private readonly dirtyBySoftware: boolean;
+
+  constructor(machine: Machine, index: number) {
+    this.machine = machine;
+    this.index = index;
+    this.hw = machine.state.cpus[index];
+    this.buffered = machine.stores.capacity > 0;
+    this.dirtyBySoftware = machine.platform.mmu.accessedDirty === 'software';
+  }
+
+  /** Simulated time of this CPU, cycles. */
+  get clock(): number {
+    return this.hw.clock;
+  }
+
+  /**
+   * Loads by virtual address.
+   * @param sizeBytes 1, 2, 4 or 8; `va` must be a multiple of it. 8-byte values keep 53 bits
+   * @throws SegmentationFault
+   */
+  *load(va: number, sizeBytes = 4): Steps<number> {
+    let epoch = this.machine.state.epoch;
+    for (;;) {
+      yield STEP;
+      const got = this.loadStep(va, sizeBytes, epoch, false);
+      if (got >= 0) return got;
+      if (yield* this.resolve(va, got, false, false)) epoch = this.machine.state.epoch;
+    }
+  }
+
+  /** Fetches an instruction word by virtual address. @throws SegmentationFault */
+  *fetch(va: number): Steps<number> {
+    let epoch = this.machine.state.epoch;
+    for (;;) {
+      yield STEP;
+      const got = this.loadStep(va, 4, epoch, true);
+      if (got >= 0) return got;
+      if (yield* this.resolve(va, got, false, true)) epoch = this.machine.state.epoch;
+    }
+  }
+
+  /** Stores by virtual address; arguments as `load`. @throws SegmentationFault */
+  *store(va: number, value: number, sizeBytes = 4): Steps {
+    let epoch = this.machine.state.epoch;
+    for (;;) {
+      yield STEP;
+      const code = this.storeStep(va, value, sizeBytes, epoch);
+      if (code >= 0) return;
+      if (yield* this.resolve(va, code, true, false)) epoch = this.machine.state.epoch;
+    }
+  }
+
+  /**
+   * Atomic read-modify-write of the 32-bit word at a virtual address, also a full barrier.
+   * @returns the old value
+   * @throws SegmentationFault
+   */
+  *modify(va: number, change: Modify): Steps<number> {
+    let epoch = this.machine.state.epoch;
+    for (;;) {
+      yield* this.drainAll();
+      yield STEP;
+      const got = this.modifyStep(va, change, epoch);
+      if (got >= 0) return got;
+      if (yield* this.resolve(va, got, true, false)) epoch = this.machine.state.epoch;
+    }
+  }
+
+  /** Atomic compare-and-exchange. Returns the old value: equal to `expected` if it was done. */
+  compareExchange(va: number, expected: number, desired: number): Steps<number> {
+    return this.modify(va, (old) => (old === expected >>> 0 ? desired : undefined));
+  }
+
+  /** Atomic fetch-and-add. Returns the old value. */
+  fetchAdd(va: number, addend: number): Steps<number> {
+    return this.modify(va, (old) => (old + addend) >>> 0);
+  }
+
+  /** Load-exclusive of a word: loads it and arms this CPU's monitor for its line. */
+  *loadExclusive(va: number): Steps<number> {
+    let epoch = this.machine.state.epoch;
+    for (;;) {
+      yield* this.drainAll();
+      yield STEP;
+      const got = this.loadStep(va, 4, epoch, false, true);
+      if (got >= 0) return got;
+      if (yield* this.resolve(va, got, false, false)) epoch = this.machine.state.epoch;
+    }
+  }
+
+  /** Store-exclusive of a word. @returns true if it stored: nobody wrote the line since the load-exclusive */
+  *storeExclusive(va: number, value: number): Steps<boolean> {
+    const { hw } = this;
+    let stored = false;
+    yield* this.modify(va, () => {
+      stored = hw.ctl[CTL.MONITOR] !== 0;
+      hw.ctl[CTL.MONITOR] = 0;
+      return stored ? value : undefined;
+    });
+    return stored;
+  }
+
+  /** Many word accesses as one program: see BulkPort for the form of the trace. @throws SegmentationFault */
+  *touch(trace: Uint32Array, from = 0, to = trace.length, perStep = 1024): Steps {
+    const { machine, hw } = this;
+    yield* this.drainAll();
+    for (let at = from; at < to; ) {
+      yield STEP;
+      at = machine.bulk.run(hw, trace, at, Math.min(to, at + perStep));
+      const code = machine.bulk.stopped;
+      if (code < 0) yield* this.resolve(trace[at] & ~3, code, (trace[at] & 1) === 1, false);
+    }
+  }
+
+  /** Loads by physical address through the kernel's linear mapping. */
+  *loadPhysical(pa: number, sizeBytes = 4, uncached = false): Steps<number> {
+    for (;;) {
+      yield STEP;
+      const got = this.physicalLoadStep(pa, sizeBytes, uncached);
+      if (got >= 0) return got;
+      yield* this.drainAll();
+    }
+  }
+
+  /** Stores by physical address through the kernel's linear mapping. */
+  *storePhysical(pa: number, value: number, sizeBytes = 4, uncached = false): Steps {
+    const { machine, hw } = this;
+    if (this.buffered && hw.buffered >= machine.stores.capacity) {
+      yield STEP;
+      this.drainStep();
+    }
+    yield STEP;
+    machine.state.lockCpu(hw);
+    hw.count(COUNT.stores);
+    this.place(pa, pa, value, sizeBytes, uncached ? 1 : 0);
+    machine.state.unlockCpu(hw);
+  }
+
+  /** Atomic read-modify-write of a word by physical address, also a full barrier. Returns the old value. */
+  *modifyPhysical(pa: number, change: Modify, uncached = false): Steps<number> {
+    const { machine, hw } = this;
+    yield* this.drainAll();
+    yield STEP;
+    machine.state.lockCpu(hw);
+    hw.count(COUNT.atomics);
+    const old = machine.port.modify(hw, pa, pa, uncached ? 1 : 0, change);
+    machine.state.unlockCpu(hw);
+    return old;
+  }
+
+  /**
+   * Waits until the word at a physical address satisfies `until`: blocked, not spinning, and open to
+   * interrupts. Time spent waiting is that of the store that ended it, whatever the host's polls.
+   * @returns the value that satisfied it
+   */
+  *waitUntil(pa: number, until: (value: number) => boolean, options: WaitOptions): Steps<number> {
+    const { machine, hw } = this;
+    const { ctl } = hw;
+    const began = hw.clock;
+    for (;;) {
+      yield* this.drainAll();
+      yield STEP;
+      Atomics.store(ctl, CTL.WATCH_HIT, 0);
+      Atomics.store(ctl, CTL.WATCH, (pa >>> machine.state.lineShift) + 1);
+      Atomics.add(machine.state.global, GLOBAL.WATCHERS, 1);
+      const value = this.physicalLoadStep(pa, 4, options.uncached === true);
+      let waited = false;
+      if (!until(value)) {
+        waited = true;
+        this.waitingFor = options.why;
+        ctl[CTL.WAITS_FOR] = (options.from ?? -1) + 1;
+        Atomics.store(ctl, CTL.RUN, RUN_WATCH);
+        yield BLOCK;
+        Atomics.store(ctl, CTL.RUN, RUN_RUNNING);
+        if (Atomics.load(ctl, CTL.WATCH_HIT) !== 0) hw.mergeClock(hw.time[TIME.EVENT]);
+      }
+      Atomics.sub(machine.state.global, GLOBAL.WATCHERS, 1);
+      Atomics.store(ctl, CTL.WATCH, 0);
+      if (!waited) {
+        hw.counters[COUNT.waitCycles] += hw.clock - began;
+        return value;
+      }
+    }
+  }
+
+  /** Memory barrier: older stores are performed before anything younger. */
+  *dmb(): Steps {
+    yield* this.drainAll();
+    yield STEP;
+    this.hw.charge(this.machine.platform.costs.dmbCycles);
+  }
+
+  /** Completion barrier: older stores are performed and this CPU's broadcast invalidates are complete. */
+  *dsb(): Steps {
+    const { machine, hw } = this;
+    if (machine.state.mutation !== 'barrier-skips-buffer') yield* this.drainAll();
+    yield STEP;
+    hw.charge(machine.platform.costs.dsbCycles);
+    if (machine.state.mutation === 'dsb-ignores-broadcast') return;
+    const began = hw.clock;
+    while (Atomics.load(hw.ctl, CTL.OUTSTANDING) > 0) {
+      this.waitingFor = 'the completion of its broadcast TLB invalidates';
+      hw.ctl[CTL.WAITS_FOR] = 0;
+      Atomics.store(hw.ctl, CTL.RUN, RUN_BARRIER);
+      yield BLOCK;
+      Atomics.store(hw.ctl, CTL.RUN, RUN_RUNNING);
+    }
+    hw.mergeClock(hw.time[TIME.COMPLETED]);
+    hw.counters[COUNT.waitCycles] += hw.clock - began;
+  }
+
+  /** Context synchronization. */
+  *isb(): Steps {
+    yield STEP;
+    this.hw.charge(this.machine.platform.costs.isbCycles);
+  }
+
+  /** Sleeps until an interrupt is pending, masked or not. */
+  *wfi(): Steps {
+    yield* this.drainAll();
+    yield STEP;
+    this.waitingFor = 'an interrupt';
+    this.hw.ctl[CTL.WAITS_FOR] = 0;
+    Atomics.store(this.hw.ctl, CTL.RUN, RUN_IDLE);
+    yield BLOCK;
+    Atomics.store(this.hw.ctl, CTL.RUN, RUN_RUNNING);
+  }
+
+  /** Work that touches no memory, in units of the platform's instructionCycles. */
+  *compute(units: number): Steps {
+    yield STEP;
+    this.hw.charge(units * this.machine.platform.costs.instructionCycles);
+  }
+
+  /** Invalidates this CPU's TLBs. `kind` is one of TLBI_*. */
+  *tlbiLocal(kind: number, va: number, pages: number, asid: number): Steps {
+    yield STEP;
+    this.machine.tlb.localStep(this.hw, kind, va, pages, asid);
+  }
+
+  /** Invalidates every CPU's TLBs by hardware broadcast; complete only after `dsb`. */
+  *tlbiBroadcast(kind: number, va: number, pages: number, asid: number): Steps {
+    yield STEP;
+    this.machine.tlb.broadcastStep(this.hw, kind, va, pages, asid);
+  }
+
+  /** Switches to an address space: one step, or two where table base and ASID are two registers. */
+  *setContext(rootPa: number, asid: number): Steps {
+    const { hw, machine } = this;
+    yield* this.drainAll();
+    yield STEP;
+    hw.charge(machine.platform.costs.contextSwitchCycles);
+    hw.ctl[CTL.ASID] = asid;
+    if (machine.platform.mmu.splitContextSwitch) yield STEP;
+    hw.ctl[CTL.ROOT] = rootPa;
+    hw.ctl[CTL.MMU_ON] = 1;
+  }
+
+  /** Turns caches on or off: off means bypassed, what they hold stays. */
+  *setCaches(on: boolean): Steps {
+    yield* this.drainAll();
+    yield STEP;
+    this.hw.ctl[CTL.CACHE_ON] = on ? 1 : 0;
+  }
+
+  *sendIpi(target: number, vector: number): Steps {
+    yield STEP;
+    this.machine.interrupts.sendStep(this.hw, this.machine.state.cpus[target], vector);
+  }
+
+  /** Masks interrupts; nests. */
+  maskInterrupts(): void {
+    this.hw.ctl[CTL.IRQ_MASKED]++;
+  }
+
+  unmaskInterrupts(): void {
+    this.hw.ctl[CTL.IRQ_MASKED]--;
+  }
+
+  /** Drains the write buffer, a step a store. */
+  *drainAll(): Steps {
+    while (this.hw.buffered > 0) {
+      yield STEP;
+      this.drainStep();
+    }
+    this.hw.mergeClock(this.hw.time[TIME.DRAINED]);
+  }
+
+  /** Drains the oldest buffered store, if there is one, and waits for it. */
+  drainStep(): void {
+    const { machine, hw } = this;
+    machine.state.lockCpu(hw);
+    if (hw.buffered > 0) {
+      machine.stores.drainOne(hw);
+      hw.mergeClock(hw.time[TIME.DRAINED]);
+    }
+    machine.state.unlockCpu(hw);
+  }
+
+  private loadStep(va: number, sizeBytes: number, epoch: number, fetch: boolean, exclusive = false): number {
+    const { machine, hw } = this;
+    const { state, translation } = machine;
+    state.lockCpu(hw);
+    hw.ctl[CTL.ACCESS_EPOCH] = epoch;
+    hw.ctl[CTL.LAST_VA] = va;
+    let got = translation.lookup(hw, va, false, fetch);
+    if (got >= 0) {
+      const pa = got;
+      const { attributes } = translation;
+      // Armed before the value is read: a store in between opens the monitor again.
+      if (exclusive) hw.ctl[CTL.MONITOR] = (pa >>> state.lineShift) + 1;
+      got = fetch ? NOT_BUFFERED : machine.stores.forward(hw, pa, sizeBytes);
+      if (got === PARTLY_BUFFERED) got = DRAIN_FIRST;
+      else {
+        translation.judge(hw, va, false, fetch);
+        if (got >= 0) hw.charge(machine.platform.costs.l1HitCycles);
+        else if (fetch) got = machine.fetchPort.fetch(hw, va, pa, attributes);
+        else got = machine.port.load(hw, va, pa, sizeBytes, attributes);
+        hw.count(COUNT.loads);
+      }
+    }
+    state.unlockCpu(hw);
+    return got;
+  }
+
+  private storeStep(va: number, value: number, sizeBytes: number, epoch: number): number {
+    const { machine, hw } = this;
+    const { state, translation } = machine;
+    state.lockCpu(hw);
+    hw.ctl[CTL.ACCESS_EPOCH] = epoch;
+    hw.ctl[CTL.LAST_VA] = va;
+    let code = translation.lookup(hw, va, true, false);
+    if (code >= 0) {
+      if (this.buffered && hw.buffered >= machine.stores.capacity) code = DRAIN_FIRST;
+      else {
+        translation.judge(hw, va, true, false);
+        hw.count(COUNT.stores);
+        this.place(va, code, value, sizeBytes, translation.attributes);
+      }
+    }
+    state.unlockCpu(hw);
+    return code;
+  }
+
+  private place(va: number, pa: number, value: number, sizeBytes: number, attributes: number): void {
+    const high = sizeBytes === 8 ? Math.floor(value / 0x1_0000_0000) : 0;
+    if (this.buffered) this.machine.stores.push(this.hw, va, pa, sizeBytes, value | 0, high, attributes);
+    else this.machine.port.store(this.hw, va, pa, sizeBytes, value | 0, high, attributes);
+  }
+
+  private modifyStep(va: number, change: Modify, epoch: number): number {
+    const { machine, hw } = this;
+    const { state, translation } = machine;
+    state.lockCpu(hw);
+    hw.ctl[CTL.ACCESS_EPOCH] = epoch;
+    hw.ctl[CTL.LAST_VA] = va;
+    let got = translation.lookup(hw, va, true, false);
+    if (got >= 0) {
+      translation.judge(hw, va, true, false);
+      hw.count(COUNT.atomics);
+      got = machine.port.modify(hw, va, got, translation.attributes, change);
+    }
+    state.unlockCpu(hw);
+    return got;
+  }
+
+  private physicalLoadStep(pa: number, sizeBytes: number, uncached: boolean): number {
+    const { machine, hw } = this;
+    machine.state.lockCpu(hw);
+    let got = machine.stores.forward(hw, pa, sizeBytes);
+    if (got === PARTLY_BUFFERED) got = DRAIN_FIRST;
+    else if (got === NOT_BUFFERED) got = machine.port.load(hw, pa, pa, sizeBytes, uncached ? 1 : 0);
+    hw.count(COUNT.loads);
+    machine.state.unlockCpu(hw);
+    return got;
+  }
+
+  /** Does what an access needs before it can be tried again. Returns true if the kernel had to help. */
+  private *resolve(va: number, code: number, write: boolean, fetch: boolean): Steps<boolean> {
+    if (code === DRAIN_FIRST) {
+      yield STEP;
+      this.drainStep();
+      return false;
+    }
+    let kind: FaultKind | undefined = 'permission';
+    if (code === CONFLICT) kind = 'conflict';
+    else if (code !== FORBIDDEN && !(code === CLEAN && this.dirtyBySoftware)) {
+      const byHardware = this.machine.platform.mmu.refill === 'hardware';
+      if (byHardware) kind = yield* pageWalk(this.machine, this.hw, va, write, fetch);
+      else if (code === MISS && this.vectors) {
+        this.hw.charge(this.machine.platform.costs.faultEntryCycles);
+        const filled = yield* this.vectors.refill(this, { va, write, fetch, kind: 'translation' });
+        this.hw.charge(this.machine.platform.costs.faultExitCycles);
+        kind = filled ? undefined : 'translation';
+      }
+      if (kind === undefined) return false;
+    }
+    yield* this.fault({ va, write, fetch, kind });
+    return true;
+  }
+
+  private *fault(fault: Fault): Steps {
+    const { costs } = this.machine.platform;
+    this.hw.count(COUNT.faults);
+    yield STEP;
+    this.hw.charge(costs.faultEntryCycles);
+    const repaired = this.vectors ? yield* this.vectors.fault(this, fault) : false;
+    this.hw.charge(costs.faultExitCycles);
+    if (!repaired) throw new SegmentationFault(this.index, fault);
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * Interrupts between CPUs: a sent IPI is in flight until it is delivered, then pending until the target
+ * takes it at a step where its interrupts are enabled. Vectors are bits of a word; a vector that is sent
+ * twice before it is taken arrives once, as on the hardware.
+ */
+import type { Coherence } from './coherence.ts';
+import type { CpuState } from './cpu-state.ts';
+import { COUNT, CTL, TIME } from './registers.ts';
+import type { MachineState } from './state.ts';
+
+export class Interrupts {
+  private readonly m: MachineState;
+  private readonly coherence: Coherence;
+  private readonly delayed: boolean;
+
+  constructor(state: MachineState, coherence: Coherence) {
+    this.m = state;
+    this.coherence = coherence;
+    this.delayed = state.platform.agents.includes('ipi');
+  }
+
+  /** Sends `vector` (0..31) to `target`: one step of the sender. */
+  sendStep(cpu: CpuState, target: CpuState, vector: number): void {
+    const { costs } = this.m.platform;
+    cpu.count(COUNT.ipisSent);
+    cpu.charge(costs.ipiSendCycles);
+    target.time[TIME.IRQ + vector] = cpu.clock + costs.ipiLatencyCycles;
+    Atomics.or(target.ctl, this.delayed ? CTL.IRQ_IN_FLIGHT : CTL.IRQ_PENDING, 1 << vector);
+    Atomics.add(target.ctl, CTL.EVENT, 1);
+    this.coherence.notify(target);
+  }
+
+  /** Delivers one vector that is in flight; nothing happens if it is not. */
+  deliverStep(target: CpuState, vector: number): void {
+    const bit = 1 << vector;
+    if ((Atomics.and(target.ctl, CTL.IRQ_IN_FLIGHT, ~bit) & bit) !== 0) {
+      Atomics.or(target.ctl, CTL.IRQ_PENDING, bit);
+    }
+  }
+
+  /** True if the CPU would take an interrupt at its next step. */
+  static mayTake(cpu: CpuState): boolean {
+    return cpu.ctl[CTL.IRQ_MASKED] === 0 && Atomics.load(cpu.ctl, CTL.IRQ_PENDING) !== 0;
+  }
+
+  /** Takes the lowest pending vector and charges the entry. Call only if `mayTake`. */
+  take(cpu: CpuState): number {
+    const pending = Atomics.load(cpu.ctl, CTL.IRQ_PENDING);
+    const vector = 31 - Math.clz32(pending & -pending);
+    Atomics.and(cpu.ctl, CTL.IRQ_PENDING, ~(1 << vector));
+    cpu.mergeClock(cpu.time[TIME.IRQ + vector]);
+    cpu.count(COUNT.interrupts);
+    cpu.charge(this.m.platform.costs.interruptEntryCycles);
+    return vector;
+  }
+
+  /** The vectors in flight to a CPU, as bits. */
+  static inFlight(cpu: CpuState): number {
+    return Atomics.load(cpu.ctl, CTL.IRQ_IN_FLIGHT);
+  }
+}

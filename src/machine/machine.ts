@@ -1,0 +1,118 @@
+/**
+ * The whole simulated hardware on one SharedArrayBuffer: creates it, attaches to it from another thread,
+ * resets it. The parts are in files of their own.
+ */
+import { Agents } from './agents.ts';
+import { BulkPort } from './bulk-port.ts';
+import { CacheMaintenance } from './cache-maintenance.ts';
+import { Carver, type Region } from './carver.ts';
+import { Coherence } from './coherence.ts';
+import { DataPort } from './data-port.ts';
+import { FetchPort } from './fetch-port.ts';
+import { Interrupts } from './interrupts.ts';
+import { MemorySide } from './memory-side.ts';
+import type { Platform } from './platform.ts';
+import { CTL } from './registers.ts';
+import { MachineState, type StateOptions } from './state.ts';
+import { StoreBuffer } from './store-buffer.ts';
+import { TlbMaintenance } from './tlb-maintenance.ts';
+import { Translation } from './translation.ts';
+
+export type MachineOptions = StateOptions;
+
+export class Machine {
+  readonly platform: Platform;
+  readonly options: MachineOptions;
+  readonly buffer: SharedArrayBuffer;
+  readonly state: MachineState;
+  readonly memory: MemorySide;
+  readonly coherence: Coherence;
+  readonly port: DataPort;
+  readonly fetchPort: FetchPort;
+  readonly stores: StoreBuffer;
+  readonly translation: Translation;
+  readonly tlb: TlbMaintenance;
+  readonly caches: CacheMaintenance;
+  readonly interrupts: Interrupts;
+  readonly agents: Agents;
+  readonly bulk: BulkPort;
+
+  private constructor(platform: Platform, options: MachineOptions, buffer: SharedArrayBuffer) {
+    this.platform = platform;
+    this.options = options;
+    this.buffer = buffer;
+    const state = new MachineState(new Carver(buffer), platform, options);
+    this.state = state;
+    this.memory = new MemorySide(state);
+    this.coherence = new Coherence(state, this.memory);
+    this.port = new DataPort(state, this.coherence, this.memory);
+    this.fetchPort = new FetchPort(state, this.coherence, this.memory);
+    this.stores = new StoreBuffer(state, this.port);
+    this.translation = new Translation(state, this.port, this.coherence, this.memory);
+    this.tlb = new TlbMaintenance(state, this.coherence);
+    this.caches = new CacheMaintenance(state, this.coherence, this.memory);
+    this.interrupts = new Interrupts(state, this.coherence);
+    this.agents = new Agents(state, this);
+    this.bulk = new BulkPort(state, this.port, this.translation);
+    const done = (cpu: MachineState['cpus'][number]) => this.tlb.complete(cpu);
+    this.port.accessDone = done;
+    this.fetchPort.accessDone = done;
+    this.stores.drained = done;
+  }
+
+  /**
+   * A new machine, reset.
+   * @param seed starts random replacement; any integer
+   * @throws Error if `options.cpus` is not within 1..platform.maxCpus
+   */
+  static create(platform: Platform, options: MachineOptions, seed: number): Machine {
+    if (!Number.isInteger(options.cpus) || options.cpus < 1 || options.cpus > platform.maxCpus) {
+      throw new Error(
+        `${platform.name}: ${options.cpus} CPUs asked for, the platform has 1 to ${platform.maxCpus}`,
+      );
+    }
+    const measure = new Carver();
+    new MachineState(measure, platform, options);
+    const machine = new Machine(platform, options, new SharedArrayBuffer(measure.sizeBytes));
+    machine.reset(seed);
+    return machine;
+  }
+
+  /** The same machine seen from another thread; platform and options must be those it was created with. */
+  static attach(buffer: SharedArrayBuffer, platform: Platform, options: MachineOptions): Machine {
+    return new Machine(platform, options, buffer);
+  }
+
+  /** Where everything is in the buffer. */
+  static layout(platform: Platform, options: MachineOptions): readonly Region[] {
+    const measure = new Carver();
+    new MachineState(measure, platform, options);
+    return measure.regions;
+  }
+
+  /** Power-on state: memory zero, caches and TLBs empty, translation off, caches on. */
+  reset(seed: number): void {
+    new Uint8Array(this.buffer).fill(0);
+    const { state } = this;
+    state.shared?.reset(seed);
+    state.outer?.reset(seed + 1);
+    for (const cpu of state.cpus) {
+      const own = seed + 7919 * (cpu.index + 1);
+      for (const [i, cache] of [cpu.l1d, cpu.l1i, cpu.l2].entries()) cache?.reset(own + i);
+      for (const tlb of cpu.tlbs) tlb.reset(own);
+      cpu.walkCache?.reset();
+      cpu.ctl[CTL.CACHE_ON] = 1;
+    }
+  }
+
+  /** Writes a word of memory as the boot loader does: before anything is cached. */
+  poke(pa: number, word: number): void {
+    this.state.memory[pa >>> 2] = word;
+    if (this.state.shadow) this.state.shadow.value[pa >>> 2] = word;
+  }
+
+  /** Word of memory proper, whatever the caches hold. */
+  peek(pa: number): number {
+    return this.state.memory[pa >>> 2] >>> 0;
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * Everything the simulated hardware is, as views over one SharedArrayBuffer: physical memory, each
+ * CPU's caches, TLBs, write buffer, registers, mailboxes, queues, locks, clocks, and the checker's
+ * shadow. No behaviour lives here but locking and charging time.
+ */
+import { Cache } from './cache.ts';
+import type { Carver } from './carver.ts';
+import type { CheckPort } from './check-port.ts';
+import { CpuState } from './cpu-state.ts';
+import { acquireLock, releaseLock } from './locks.ts';
+import type { Mutation } from './mutations.ts';
+import type { Platform } from './platform.ts';
+import { CTL, GLOBAL, TIME } from './registers.ts';
+import { Shadow } from './shadow.ts';
+
+const HOME_LOCKS = 256;
+const BANKS = 64;
+/** Host words between two locks, so that they do not share a host cache line. */
+const LOCK_STRIDE = 16;
+
+/** Options that shape the buffer; every thread that attaches must use the same. */
+export interface StateOptions {
+  readonly cpus: number;
+  /** Keep the checker's shadow. */
+  readonly checked: boolean;
+  /** Several threads run on the buffer: take locks. */
+  readonly threaded: boolean;
+  /** A deliberate protocol bug, for tests of the tests. */
+  readonly mutation?: Mutation | undefined;
+}
+
+export class MachineState {
+  readonly platform: Platform;
+  readonly options: StateOptions;
+  readonly threaded: boolean;
+  readonly checked: boolean;
+  readonly mutation: Mutation | undefined;
+  readonly lineShift: number;
+  readonly wordsPerLine: number;
+  /** Coherence by protocol, as opposed to by software. */
+  readonly coherent: boolean;
+  readonly global: Int32Array;
+  /** Float64 words shared by all: [0] until when the interconnect is busy. */
+  readonly bus: Float64Array;
+  readonly memory: Int32Array;
+  readonly memoryBytes: Uint8Array;
+  readonly memoryVersion: Int32Array;
+  /** Data caches that may hold a line: one bit per CPU, never too few. A filter for snoops, not hardware. */
+  readonly presence: Int32Array;
+  /** The same for instruction caches. */
+  readonly fetchPresence: Int32Array;
+  readonly shared: Cache | null;
+  readonly outer: Cache | null;
+  readonly shadow: Shadow | null;
+  readonly cpus: readonly CpuState[];
+  /** Release times of kernel locks and the like: scratch that programs merge clocks through. */
+  readonly times: Float64Array;
+  check: CheckPort | null = null;
+
+  private readonly homeLocks: Int32Array;
+  private readonly bankLocks: Int32Array;
+  private readonly bankMask: number;
+
+  constructor(carver: Carver, platform: Platform, options: StateOptions) {
+    const { checked } = options;
+    this.platform = platform;
+    this.options = options;
+    this.threaded = options.threaded;
+    this.checked = checked;
+    this.mutation = options.mutation;
+    this.lineShift = Math.log2(platform.lineBytes);
+    this.wordsPerLine = platform.lineBytes >> 2;
+    this.coherent = platform.coherence !== 'none';
+    this.global = carver.i32('global', GLOBAL.WORDS);
+    this.bus = carver.f64('bus', 2);
+    this.homeLocks = carver.i32('homeLocks', HOME_LOCKS * LOCK_STRIDE);
+    this.bankLocks = carver.i32('bankLocks', BANKS * LOCK_STRIDE);
+    this.times = carver.f64('times', 1024);
+    const lines = platform.memoryBytes >> this.lineShift;
+    this.presence = carver.i32('presence', lines * 2);
+    this.fetchPresence = carver.i32('fetchPresence', lines * 2);
+    const physical = { organisation: 'pipt', asidTagged: false } as const;
+    const behind = (name: string, spec: Platform['shared']) =>
+      spec ? new Cache(carver, name, { ...spec, ...physical }, platform.lineBytes, checked) : null;
+    this.shared = behind('shared', platform.shared);
+    this.outer = behind('outer', platform.outer);
+    this.bankMask = Math.min(BANKS, this.shared?.sets ?? BANKS, this.outer?.sets ?? BANKS) - 1;
+    this.cpus = Array.from({ length: options.cpus }, (_, i) => new CpuState(carver, i, platform, checked));
+    this.memory = carver.i32('memory', platform.memoryBytes >> 2);
+    this.memoryBytes = new Uint8Array(this.memory.buffer, this.memory.byteOffset, this.memory.byteLength);
+    this.memoryVersion = carver.i32('memoryVersion', checked ? platform.memoryBytes >> 2 : 0);
+    this.shadow = checked ? new Shadow(carver, platform.memoryBytes) : null;
+  }
+
+  lockHome(line: number): void {
+    if (this.threaded) acquireLock(this.homeLocks, (line & (HOME_LOCKS - 1)) * LOCK_STRIDE);
+  }
+
+  unlockHome(line: number): void {
+    if (this.threaded) releaseLock(this.homeLocks, (line & (HOME_LOCKS - 1)) * LOCK_STRIDE);
+  }
+
+  /** Guards the memory side (shared L2, outer cache, memory) and the shadow of the bank of a line. */
+  lockBank(line: number): void {
+    if (this.threaded) acquireLock(this.bankLocks, (line & this.bankMask) * LOCK_STRIDE);
+  }
+
+  unlockBank(line: number): void {
+    if (this.threaded) releaseLock(this.bankLocks, (line & this.bankMask) * LOCK_STRIDE);
+  }
+
+  /** A CPU's own lock on its caches, TLBs and queue. */
+  lockCpu(cpu: CpuState): void {
+    if (this.threaded) acquireLock(cpu.ctl, CTL.LOCK);
+  }
+
+  unlockCpu(cpu: CpuState): void {
+    if (this.threaded) releaseLock(cpu.ctl, CTL.LOCK);
+  }
+
+  /** The same lock taken from outside: tells the owner's bulk run to give way. */
+  lockOther(cpu: CpuState): void {
+    if (!this.threaded) return;
+    if (Atomics.compareExchange(cpu.ctl, CTL.LOCK, 0, 1) === 0) return;
+    Atomics.add(cpu.ctl, CTL.SNOOPERS, 1);
+    acquireLock(cpu.ctl, CTL.LOCK);
+    Atomics.sub(cpu.ctl, CTL.SNOOPERS, 1);
+  }
+
+  /** Advances ghost time and returns it. */
+  nextEpoch(): number {
+    return this.threaded ? Atomics.add(this.global, GLOBAL.EPOCH, 1) + 1 : ++this.global[GLOBAL.EPOCH];
+  }
+
+  get epoch(): number {
+    return this.threaded ? Atomics.load(this.global, GLOBAL.EPOCH) : this.global[GLOBAL.EPOCH];
+  }
+
+  setPresence(map: Int32Array, line: number, cpu: number): void {
+    const at = line * 2 + (cpu >> 5);
+    const bit = 1 << (cpu & 31);
+    if (this.threaded) Atomics.or(map, at, bit);
+    else map[at] |= bit;
+  }
+
+  clearPresence(map: Int32Array, line: number, cpu: number): void {
+    const at = line * 2 + (cpu >> 5);
+    const bit = 1 << (cpu & 31);
+    if (this.threaded) Atomics.and(map, at, ~bit);
+    else map[at] &= ~bit;
+  }
+
+  /** One transaction on the interconnect: waits until it is free, then holds it. */
+  occupyBus(cpu: CpuState, cycles: number): void {
+    const start = Math.max(cpu.clock, this.bus[0]);
+    this.bus[0] = start + cycles;
+    cpu.time[TIME.CLOCK] = start;
+  }
+}

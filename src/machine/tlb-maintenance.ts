@@ -1,0 +1,170 @@
+/**
+ * TLB invalidates: on this CPU, or broadcast to all by the hardware. A broadcast is a message in each
+ * target's queue; it acts when it is delivered and completes when the accesses that used what it removed
+ * are done: buffered stores included. The target's program has no part in it.
+ */
+import type { Coherence } from './coherence.ts';
+import type { CpuState } from './cpu-state.ts';
+import { COUNT, CTL, DVM, TIME } from './registers.ts';
+import type { MachineState } from './state.ts';
+import { TLBI_ASID } from './tlb.ts';
+
+export class TlbMaintenance {
+  private readonly m: MachineState;
+  private readonly coherence: Coherence;
+  private readonly queueEntries: number;
+  private readonly delayed: boolean;
+
+  constructor(state: MachineState, coherence: Coherence) {
+    this.m = state;
+    this.coherence = coherence;
+    this.queueEntries = state.platform.broadcast?.queueEntries ?? 1;
+    this.delayed = state.platform.agents.includes('broadcast');
+  }
+
+  /**
+   * Invalidates on this CPU only: one step.
+   * @param kind TLBI_*
+   * @param va first page; ignored by kinds without one
+   * @param asid ignored by kinds without one
+   */
+  localStep(cpu: CpuState, kind: number, va: number, pages: number, asid: number): void {
+    const { m } = this;
+    const { costs } = m.platform;
+    cpu.count(COUNT.tlbInvalidates);
+    cpu.charge(kind <= TLBI_ASID ? costs.tlbInvalidateAllCycles : costs.tlbInvalidateCycles);
+    m.lockCpu(cpu);
+    this.act(cpu, kind, va, pages, asid, cpu.index);
+    m.unlockCpu(cpu);
+  }
+
+  /** Invalidates everywhere: one step, complete only after a barrier. Arguments as `localStep`. */
+  broadcastStep(cpu: CpuState, kind: number, va: number, pages: number, asid: number): void {
+    const { m } = this;
+    const { costs } = m.platform;
+    this.localStep(cpu, kind, va, pages, asid);
+    cpu.count(COUNT.broadcastsIssued);
+    m.occupyBus(cpu, costs.broadcastOccupancyCycles);
+    const due = cpu.clock + costs.broadcastOccupancyCycles + costs.broadcastLatencyCycles;
+    for (const target of m.cpus) {
+      if (target !== cpu) this.enqueue(cpu, target, due, kind, va, pages, asid);
+    }
+  }
+
+  private enqueue(
+    cpu: CpuState,
+    target: CpuState,
+    due: number,
+    kind: number,
+    va: number,
+    pages: number,
+    asid: number,
+  ): void {
+    const { m } = this;
+    m.lockOther(target);
+    // A full queue holds the bus up until its oldest message has acted.
+    while (this.queued(target) === this.queueEntries) {
+      if (this.unacted(target) > 0) this.deliverOldest(target);
+      else {
+        m.unlockCpu(target);
+        if (m.threaded) Atomics.wait(cpu.ctl, CTL.EVENT, Atomics.load(cpu.ctl, CTL.EVENT), 1);
+        else this.forceDrain(target);
+        m.lockOther(target);
+      }
+    }
+    const position = (target.ctl[CTL.QUEUE_TAIL] >>> 0) % this.queueEntries;
+    const at = position * DVM.WORDS;
+    const q = target.queue;
+    q[at + DVM.KIND] = kind;
+    q[at + DVM.VA] = va;
+    q[at + DVM.PAGES] = pages;
+    q[at + DVM.ASID] = asid;
+    q[at + DVM.FROM] = cpu.index;
+    target.queueDue[position] = due;
+    target.ctl[CTL.QUEUE_TAIL]++;
+    Atomics.add(cpu.ctl, CTL.OUTSTANDING, 1);
+    if (!this.delayed) this.deliverOldest(target);
+    m.unlockCpu(target);
+  }
+
+  /** Set by the machine: drains one buffered store of a CPU (lockstep only). */
+  forceDrain: (target: CpuState) => void = () => {};
+
+  private queued(target: CpuState): number {
+    return (target.ctl[CTL.QUEUE_TAIL] - target.ctl[CTL.QUEUE_HEAD]) | 0;
+  }
+
+  /** Messages that have not acted yet. */
+  unacted(target: CpuState): number {
+    return this.queued(target) - target.ctl[CTL.QUEUE_ACTED];
+  }
+
+  /** When the oldest message that has not acted reaches the CPU, cycles; there must be one. */
+  dueCycles(target: CpuState): number {
+    const n = target.ctl[CTL.QUEUE_HEAD] + target.ctl[CTL.QUEUE_ACTED];
+    return target.queueDue[(n >>> 0) % this.queueEntries];
+  }
+
+  /** Lets the oldest message act: one step of the hardware. Takes the target's lock. */
+  deliverStep(target: CpuState): void {
+    this.m.lockOther(target);
+    if (this.unacted(target) > 0) this.deliverOldest(target);
+    this.m.unlockCpu(target);
+  }
+
+  private deliverOldest(target: CpuState): void {
+    const { m } = this;
+    const { costs } = m.platform;
+    const n = target.ctl[CTL.QUEUE_HEAD] + target.ctl[CTL.QUEUE_ACTED];
+    const position = (n >>> 0) % this.queueEntries;
+    const at = position * DVM.WORDS;
+    const q = target.queue;
+    const kind = q[at + DVM.KIND];
+    this.act(target, kind, q[at + DVM.VA] >>> 0, q[at + DVM.PAGES], q[at + DVM.ASID], q[at + DVM.FROM]);
+    const start = Math.max(target.queueDue[position], target.time[TIME.PORT_BUSY]);
+    const done = start + costs.broadcastTargetCycles;
+    target.time[TIME.PORT_BUSY] = done;
+    target.queueDue[position] = done;
+    target.count(COUNT.broadcastsReceived);
+    target.counters[COUNT.stolenCycles] += costs.broadcastTargetCycles;
+    Atomics.add(target.ctl, CTL.STOLEN, costs.broadcastTargetCycles);
+    q[at + DVM.STORES] = target.ctl[CTL.STORES_IN];
+    target.ctl[CTL.QUEUE_ACTED]++;
+    this.complete(target);
+  }
+
+  /**
+   * Completes the messages whose accesses are done. Called when a store has drained and when an access
+   * that gave up the lock has finished. The target's lock is held.
+   */
+  complete(target: CpuState): void {
+    while (target.ctl[CTL.QUEUE_ACTED] > 0 && target.ctl[CTL.IN_ACCESS] === 0) {
+      const position = (target.ctl[CTL.QUEUE_HEAD] >>> 0) % this.queueEntries;
+      const at = position * DVM.WORDS;
+      if (((target.queue[at + DVM.STORES] - target.ctl[CTL.STORES_OUT]) | 0) > 0) return;
+      const from = this.m.cpus[target.queue[at + DVM.FROM]];
+      const when = Math.max(target.queueDue[position], target.time[TIME.DRAINED]);
+      const back = when + this.m.platform.costs.broadcastLatencyCycles;
+      if (back > from.time[TIME.COMPLETED]) from.time[TIME.COMPLETED] = back;
+      target.ctl[CTL.QUEUE_HEAD]++;
+      target.ctl[CTL.QUEUE_ACTED]--;
+      if (Atomics.sub(from.ctl, CTL.OUTSTANDING, 1) === 1) {
+        Atomics.add(from.ctl, CTL.EVENT, 1);
+        this.coherence.notify(from);
+      }
+    }
+  }
+
+  private act(target: CpuState, kind: number, va: number, pages: number, asid: number, from: number): void {
+    const { m } = this;
+    const vpn = va >>> 12;
+    const spareGlobal = m.mutation === 'tlbi-ignores-global';
+    for (const tlb of target.tlbs) {
+      if (tlb === target.tlb2 && m.mutation === 'tlbi-skips-second-level') continue;
+      tlb.invalidate(kind, vpn, pages, asid, spareGlobal);
+    }
+    target.walkCache?.invalidate(kind, vpn, pages, asid);
+    target.ctl[CTL.WALK_CANCELLED] = 1;
+    m.check?.invalidatedTlb(target, kind, va, pages, asid, from);
+  }
+}

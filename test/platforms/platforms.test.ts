@@ -1,0 +1,152 @@
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import type { Platform } from '../../src/machine/platform.ts';
+import { parsePlatform } from '../../src/machine/platform-checks.ts';
+import { definePlatform } from '../../src/platforms/define.ts';
+import { platformByName, platformJsonSchema, platforms } from '../../src/platforms/index.ts';
+
+const all = Object.values(platforms);
+
+/** What a path like `mmu.tlb.data.entries` refers to, or undefined. */
+function at(platform: Platform, path: string): unknown {
+  let value: unknown = platform;
+  for (const key of path.split('.')) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined;
+    value = (value as Record<string, unknown>)[key];
+  }
+  return value;
+}
+
+describe.each(all)('platform $name', (platform) => {
+  it('says where every cost comes from', () => {
+    const costs = Object.keys(platform.costs).map((name) => `costs.${name}`);
+    expect(costs.filter((path) => !platform.sources[path])).toEqual([]);
+  });
+
+  it('gives no source for a figure that it does not have', () => {
+    expect(Object.keys(platform.sources).filter((path) => at(platform, path) === undefined)).toEqual([]);
+  });
+
+  it('calls a cost unused exactly when it charges nothing', () => {
+    const wrong = Object.entries(platform.costs).filter(
+      ([name, cycles]) => (cycles === 0) !== platform.sources[`costs.${name}`].startsWith('not used'),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  it('charges for each level and each broadcast that it has, and no others', () => {
+    const { costs, l2, shared, outer, mmu, broadcast } = platform;
+    expect(costs.l2HitCycles > 0).toBe(l2 !== undefined);
+    expect(costs.sharedHitCycles > 0).toBe(shared !== undefined);
+    expect(costs.outerHitCycles > 0).toBe(outer !== undefined);
+    expect(costs.secondTlbHitCycles > 0).toBe(mmu.tlb.second !== undefined);
+    expect(costs.broadcastLatencyCycles > 0).toBe(broadcast !== undefined);
+  });
+
+  it('gets slower with every level', () => {
+    const { l1HitCycles, l2HitCycles, sharedHitCycles, outerHitCycles, memoryCycles } = platform.costs;
+    const present = [l1HitCycles, l2HitCycles, sharedHitCycles, outerHitCycles, memoryCycles].filter(
+      (c) => c > 0,
+    );
+    expect(present).toEqual([...present].sort((a, b) => a - b));
+  });
+
+  it('survives JSON', () => {
+    const back = parsePlatform(JSON.parse(JSON.stringify(platform)), 'copy');
+    expect(back).toEqual({ platform });
+  });
+
+  it('is found by its name', () => {
+    expect(platformByName(platform.name)).toBe(platform);
+    expect(platforms[platform.name]).toBe(platform);
+  });
+});
+
+describe('the list of platforms', () => {
+  it('is sorted by name', () => {
+    expect(Object.keys(platforms)).toEqual(['neoverse', 'sun4d', 'sun4m', 'x86-64']);
+  });
+
+  it('knows no others, not even those that every object inherits', () => {
+    expect(platformByName('vax')).toBeUndefined();
+    expect(platformByName('constructor')).toBeUndefined();
+    expect(platformByName('__proto__')).toBeUndefined();
+  });
+
+  it('refuses a bad definition when it is made', () => {
+    const bad = { ...platforms.sun4m, shootdown: 'broadcast' } as const;
+    expect(() => definePlatform(bad)).toThrow(/^platform sun4m: shootdown: 'broadcast' needs/);
+  });
+});
+
+describe('the JSON schema', () => {
+  const text = JSON.stringify(platformJsonSchema());
+
+  it('is one closed object that describes every field of a platform', () => {
+    const schema = JSON.parse(text);
+    expect(schema).toMatchObject({ type: 'object', additionalProperties: false });
+    for (const platform of all)
+      expect(Object.keys(schema.properties)).toEqual(expect.arrayContaining(Object.keys(platform)));
+    expect(Object.keys(schema.properties.costs.properties)).toEqual(Object.keys(platforms.sun4m.costs));
+  });
+
+  it('accepts the built-in platforms, also with defaults left out, and refuses others', () => {
+    const schema = z.fromJSONSchema(JSON.parse(text));
+    for (const platform of all)
+      expect(schema.safeParse(JSON.parse(JSON.stringify(platform))).success).toBe(true);
+    const { replacement: _, ...l1i } = platforms.sun4m.l1i;
+    expect(schema.safeParse({ ...platforms.sun4m, l1i }).success).toBe(true);
+    expect(schema.safeParse({ ...platforms.sun4m, clock: 50 }).success).toBe(false);
+    expect(schema.safeParse({ ...platforms.sun4m, maxCpus: 65 }).success).toBe(false);
+  });
+});
+
+describe('costs that are calibrated on published figures', () => {
+  const nsOf = (platform: Platform, cycles: number) => (cycles * 1000) / platform.clockMHz;
+
+  // Zhenyu Ye (Huawei), 2020-06-09, arm64 TLBI RANGE RFC: pages to nanoseconds.
+  it.each([
+    [1, 1457],
+    [2, 1911],
+    [8, 4716],
+    [64, 30890],
+    [256, 120826],
+  ])('neoverse: %i invalidates between two barriers take about %i ns', (pages, publishedNs) => {
+    const { costs } = platforms.neoverse;
+    const queued = pages * costs.broadcastOccupancyCycles;
+    // The last one goes to its targets and its completion comes back.
+    const last = costs.tlbInvalidateCycles + 2 * costs.broadcastLatencyCycles + costs.broadcastTargetCycles;
+    const ns = nsOf(platforms.neoverse, queued + last + 2 * costs.dsbCycles);
+    expect(Math.abs(ns / publishedNs - 1)).toBeLessThan(0.03);
+  });
+
+  it('neoverse: the kernel changes to one invalidate at 512 pages, as in that curve', () => {
+    expect(platforms.neoverse.flushAllAbovePages).toBe(511);
+  });
+
+  // Nadav Amit, 2019-05-31, Haswell: 1436 - 661 ns.
+  it('x86-64: the first remote CPU of a shootdown costs about 775 ns', () => {
+    const platform = platforms['x86-64'];
+    const { costs } = platform;
+    const interrupt = costs.ipiSendCycles + costs.ipiLatencyCycles + costs.interruptEntryCycles;
+    const ns = nsOf(platform, interrupt + costs.tlbInvalidateCycles + 5 * costs.cacheToCacheCycles);
+    expect(Math.abs(ns / 775 - 1)).toBeLessThan(0.03);
+  });
+
+  // Dave Hansen, 2014-07-01, Ivy Bridge: 45 cycles.
+  it('x86-64: a walk of one step that finds its entry in the L3 costs about 45 cycles', () => {
+    const { costs } = platforms['x86-64'];
+    expect(Math.abs(costs.walkStepCycles + costs.sharedHitCycles - 45)).toBeLessThan(5);
+  });
+
+  // lmbench, doc/lat_allmem.tbl: nanoseconds of L1, L2 and memory.
+  it.each([
+    ['sun4m', [20, 291], ['l1HitCycles', 'memoryCycles']],
+    ['sun4d', [20, 140, 1236], ['l1HitCycles', 'l2HitCycles', 'memoryCycles']],
+  ] as const)('%s: load latencies are those of lmbench', (name, ns, costs) => {
+    const platform = platforms[name];
+    for (const [i, cost] of costs.entries()) {
+      expect(Math.abs(nsOf(platform, platform.costs[cost]) / ns[i] - 1)).toBeLessThan(0.05);
+    }
+  });
+});
