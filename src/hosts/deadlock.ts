@@ -5,16 +5,29 @@
 import type { CpuState } from '../machine/cpu-state.ts';
 import { Interrupts } from '../machine/interrupts.ts';
 import { CTL, RUN_WATCH } from '../machine/registers.ts';
+import type { MachineState } from '../machine/state.ts';
 
-/** The CPUs of a cycle of waits that goes through `start`, or undefined. */
-export function waitCycle(cpus: readonly CpuState[], start: number): number[] | undefined {
+/**
+ * The CPUs of a cycle of waits that goes through `start`, or undefined. With threads the others may wake
+ * up while they are looked at: a cycle counts only if none of them did.
+ */
+export function waitCycle(state: MachineState, start: number): number[] | undefined {
+  const { cpus } = state;
+  const wakes = cpus.map((cpu) => Atomics.load(cpu.ctl, CTL.WAKES));
+  const cycle = closedChain(state, start);
+  const same = cycle?.every((at) => Atomics.load(cpus[at].ctl, CTL.WAKES) === wakes[at]);
+  return same === true ? cycle : undefined;
+}
+
+function closedChain(state: MachineState, start: number): number[] | undefined {
   const path: number[] = [];
   let at = start;
   for (;;) {
-    const cpu = cpus[at];
+    const cpu = state.cpus[at];
     if (!isStuck(cpu)) return undefined;
     path.push(at);
-    at = cpu.ctl[CTL.WAITS_FOR] - 1;
+    const holder = cpu.ctl[CTL.WAITS_FOR_HOLDER] - 1;
+    at = (holder < 0 ? cpu.ctl[CTL.WAITS_FOR] : Atomics.load(state.holders, holder)) - 1;
     if (at < 0) return undefined;
     const seen = path.indexOf(at);
     if (seen >= 0) return path.slice(seen);

@@ -33,6 +33,8 @@ export interface Job {
   readonly serialized?: boolean;
   /** Go on after a finding. */
   readonly keepGoing?: boolean;
+  /** Threads host: how far the CPUs' simulated clocks may drift apart, cycles. */
+  readonly quantumCycles: number;
   readonly maxSteps: number;
   readonly maxSeconds: number;
   readonly mutation?: Mutation;

@@ -38,7 +38,7 @@ export function runLockstep(job: Job, workload: Workload, scheduler: Scheduler):
         runner.step();
         if (runner.finished && !was) left--;
         else if (runner.isBlocked) {
-          const cycle = waitCycle(state.cpus, choice);
+          const cycle = waitCycle(state, choice);
           if (cycle) {
             session.checker?.deadlocked(cycle);
             outcome = 'deadlock';

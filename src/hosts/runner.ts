@@ -10,6 +10,7 @@ import {
   RUN_BARRIER,
   RUN_FINISHED,
   RUN_IDLE,
+  RUN_RUNNING,
   RUN_WATCH,
   TIME,
 } from '../machine/registers.ts';
@@ -50,7 +51,7 @@ export class CpuRunner {
   readyAtCycles(): number {
     const { hw } = this.cpu;
     const { clock, ctl, time } = hw;
-    if (!this.blocked && !this.finished) return clock;
+    if (!this.blocked && (this.handler !== null || !this.finished)) return clock;
     if (Interrupts.mayTake(hw)) {
       const pending = Atomics.load(ctl, CTL.IRQ_PENDING);
       return Math.max(clock, time[TIME.IRQ + 31 - Math.clz32(pending & -pending)]);
@@ -70,9 +71,16 @@ export class CpuRunner {
     const { hw } = cpu;
     if (hw.ctl[CTL.STOLEN] !== 0) hw.charge(Atomics.exchange(hw.ctl, CTL.STOLEN, 0));
     hw.count(COUNT.steps);
-    this.blocked = false;
+    const began = this.readyAtCycles();
+    if (this.blocked) {
+      // Whatever the program waits for, from now on this CPU does something: said before an interrupt is
+      // taken off its mailbox, so that nobody sees a CPU that waits and has nothing to wake it.
+      Atomics.add(hw.ctl, CTL.WAKES, 1);
+      Atomics.store(hw.ctl, CTL.RUN, RUN_RUNNING);
+      this.blocked = false;
+    }
     if (this.handler === null && Interrupts.mayTake(hw) && cpu.vectors !== null) {
-      this.handlerBegan = Math.max(hw.clock, this.readyAtCycles());
+      this.handlerBegan = began;
       const vector = cpu.machine.interrupts.take(hw);
       this.handler = cpu.vectors.interrupt(cpu, vector);
       cpu.maskInterrupts();
@@ -97,6 +105,7 @@ export class CpuRunner {
     hw.counters[COUNT.interruptCycles] += hw.clock - this.handlerBegan;
     this.handler = null;
     this.cpu.unmaskInterrupts();
+    if (this.finished) Atomics.store(hw.ctl, CTL.RUN, RUN_FINISHED);
   }
 }
 

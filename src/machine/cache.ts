@@ -89,14 +89,9 @@ export class Cache {
     this.meta = carver.i32(`${name}.meta`, 4);
   }
 
-  /** Empties the cache; `seed` starts the random replacement. */
+  /** Makes a cache whose words are all zero an empty one; `seed` starts the random replacement. */
   reset(seed: number): void {
     this.pa.fill(-1);
-    this.state.fill(INVALID);
-    this.age.fill(0);
-    this.mru.fill(0);
-    this.turn.fill(0);
-    this.meta[META_TICK] = 0;
     this.meta[META_RANDOM] = seed | 1;
   }
 

@@ -3,9 +3,11 @@
  * takes, so that anything may happen on another CPU in between. What is yielded tells the host whether
  * the CPU can go on at once or waits for something.
  */
+import { PTE } from './attributes.ts';
 import type { CpuState } from './cpu-state.ts';
 import type { Modify } from './data-port.ts';
 import type { Machine } from './machine.ts';
+import type { Reach } from './memory-side.ts';
 import {
   COUNT,
   CTL,
@@ -63,6 +65,8 @@ export interface WaitOptions {
   readonly why: string;
   /** The CPU that alone can end the wait, if that is known. */
   readonly from?: number;
+  /** Index into `MachineState.holders`: whoever is named there alone can end the wait. */
+  readonly holder?: number;
   /** Read past the caches (memory that the kernel keeps uncached). */
   readonly uncached?: boolean;
 }
@@ -213,6 +217,28 @@ export class Cpu {
     machine.state.unlockCpu(hw);
   }
 
+  /** Fills physical memory with a word, a line a step, through the kernel's linear mapping. */
+  *fillPhysical(pa: number, sizeBytes: number, word: number, uncached = false): Steps {
+    const { machine, hw } = this;
+    yield* this.drainAll();
+    const { lineBytes } = machine.platform;
+    for (let line = pa; line < pa + sizeBytes; line += lineBytes) {
+      yield STEP;
+      machine.state.lockCpu(hw);
+      for (let at = line; at < line + lineBytes; at += 4) {
+        machine.port.store(hw, at, at, 4, word | 0, 0, uncached ? 1 : 0);
+      }
+      machine.state.unlockCpu(hw);
+    }
+  }
+
+  /** Cleans the line of a physical address, through the kernel's linear mapping, down to `reach`. */
+  *cleanPhysical(pa: number, reach: Reach): Steps {
+    yield* this.drainAll();
+    yield STEP;
+    this.machine.caches.byAddressStep(this.hw, pa, pa, { clean: true, invalidate: false }, reach);
+  }
+
   /** Atomic read-modify-write of a word by physical address, also a full barrier. Returns the old value. */
   *modifyPhysical(pa: number, change: Modify, uncached = false): Steps<number> {
     const { machine, hw } = this;
@@ -246,6 +272,7 @@ export class Cpu {
         waited = true;
         this.waitingFor = options.why;
         ctl[CTL.WAITS_FOR] = (options.from ?? -1) + 1;
+        ctl[CTL.WAITS_FOR_HOLDER] = (options.holder ?? -1) + 1;
         Atomics.store(ctl, CTL.RUN, RUN_WATCH);
         yield BLOCK;
         Atomics.store(ctl, CTL.RUN, RUN_RUNNING);
@@ -278,6 +305,7 @@ export class Cpu {
     while (Atomics.load(hw.ctl, CTL.OUTSTANDING) > 0) {
       this.waitingFor = 'the completion of its broadcast TLB invalidates';
       hw.ctl[CTL.WAITS_FOR] = 0;
+      hw.ctl[CTL.WAITS_FOR_HOLDER] = 0;
       Atomics.store(hw.ctl, CTL.RUN, RUN_BARRIER);
       yield BLOCK;
       Atomics.store(hw.ctl, CTL.RUN, RUN_RUNNING);
@@ -298,6 +326,7 @@ export class Cpu {
     yield STEP;
     this.waitingFor = 'an interrupt';
     this.hw.ctl[CTL.WAITS_FOR] = 0;
+    this.hw.ctl[CTL.WAITS_FOR_HOLDER] = 0;
     Atomics.store(this.hw.ctl, CTL.RUN, RUN_IDLE);
     yield BLOCK;
     Atomics.store(this.hw.ctl, CTL.RUN, RUN_RUNNING);
@@ -319,6 +348,25 @@ export class Cpu {
   *tlbiBroadcast(kind: number, va: number, pages: number, asid: number): Steps {
     yield STEP;
     this.machine.tlb.broadcastStep(this.hw, kind, va, pages, asid);
+  }
+
+  /**
+   * Software refill: reads the table entry at `ptePa` and writes it into the TLB.
+   * @returns false if the entry does not permit the access at all
+   */
+  *refillFrom(ptePa: number, va: number, fetch: boolean, uncached: boolean): Steps<boolean> {
+    const { machine, hw } = this;
+    yield* this.drainAll();
+    yield STEP;
+    machine.state.lockCpu(hw);
+    const pte = machine.port.load(hw, ptePa, ptePa, 4, uncached ? 1 : 0);
+    const valid = (pte & PTE.VALID) !== 0 && machine.translation.frameExists(pte, 0);
+    if (valid) {
+      const pteVersion = machine.state.shadow ? machine.port.versionAt(hw, ptePa, uncached) : 0;
+      machine.translation.fill(hw, va, 0, { pte, ptePa, pteVersion }, fetch);
+    }
+    machine.state.unlockCpu(hw);
+    return valid;
   }
 
   /** Switches to an address space: one step, or two where table base and ASID are two registers. */

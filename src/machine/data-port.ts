@@ -82,10 +82,11 @@ export class DataPort {
     return low + (high & 0x1f_ffff) * HIGH;
   }
 
-  /** Version of the word that a load at `pa` by its physical address has just read from the caches. */
-  versionOf(cpu: CpuState, pa: number): number {
-    const slot = cpu.l1d.lookup(pa, pa >>> this.m.lineShift, cpu.ctl[CTL.ASID]);
-    return slot < 0 ? 0 : cpu.l1d.version[this.wordIndex(cpu.l1d, slot, pa)];
+  /** Version of the word that a load at `pa` by its physical address has just read. */
+  versionAt(cpu: CpuState, pa: number, uncached: boolean): number {
+    const cacheable = this.cacheable(cpu, uncached ? 1 : ATTRIBUTE_NORMAL);
+    const slot = cacheable ? cpu.l1d.lookup(pa, pa >>> this.m.lineShift, cpu.ctl[CTL.ASID]) : -1;
+    return slot < 0 ? this.m.memoryVersion[pa >>> 2] : cpu.l1d.version[this.wordIndex(cpu.l1d, slot, pa)];
   }
 
   /** Stores 1, 2, 4 or 8 bytes, naturally aligned. `high` holds the upper word of an 8-byte store. */

@@ -33,9 +33,10 @@ export class Interrupts {
   /** Delivers one vector that is in flight; nothing happens if it is not. */
   deliverStep(target: CpuState, vector: number): void {
     const bit = 1 << vector;
-    if ((Atomics.and(target.ctl, CTL.IRQ_IN_FLIGHT, ~bit) & bit) !== 0) {
-      Atomics.or(target.ctl, CTL.IRQ_PENDING, bit);
-    }
+    if ((Atomics.load(target.ctl, CTL.IRQ_IN_FLIGHT) & bit) === 0) return;
+    // Never in neither place: who looks for a deadlock must see it.
+    Atomics.or(target.ctl, CTL.IRQ_PENDING, bit);
+    Atomics.and(target.ctl, CTL.IRQ_IN_FLIGHT, ~bit);
   }
 
   /** True if the CPU would take an interrupt at its next step. */

@@ -74,7 +74,7 @@ export class Machine {
     const measure = new Carver();
     new MachineState(measure, platform, options);
     const machine = new Machine(platform, options, new SharedArrayBuffer(measure.sizeBytes));
-    machine.reset(seed);
+    machine.powerOn(seed);
     return machine;
   }
 
@@ -93,6 +93,11 @@ export class Machine {
   /** Power-on state: memory zero, caches and TLBs empty, translation off, caches on. */
   reset(seed: number): void {
     new Uint8Array(this.buffer).fill(0);
+    this.powerOn(seed);
+  }
+
+  /** What must not be zero; the rest is, and untouched memory costs nothing. */
+  private powerOn(seed: number): void {
     const { state } = this;
     state.shared?.reset(seed);
     state.outer?.reset(seed + 1);

@@ -35,7 +35,7 @@ const l1dSchema = z.strictObject({
     .enum(['colour', 'uncached', 'flush', 'unmanaged'])
     .optional()
     .describe(
-      'who keeps aliases of different colour apart: needed when a way of a virtually indexed cache is larger than a page',
+      'who keeps aliases apart: needed when a way of a virtually indexed cache is larger than a page, or tags are virtual',
     ),
   write: z.enum(['write-back', 'write-through']).default('write-back'),
   allocate: z.enum(['read-write', 'read']).default('read-write').describe('does a store miss allocate'),
@@ -94,7 +94,7 @@ const costNames = {
   maintenanceBroadcastCycles: 'added when maintenance by address is broadcast',
   tlbInvalidateCycles: 'issue of one TLB invalidate on the issuing CPU',
   tlbInvalidateAllCycles: 'issue of a TLB invalidate that names no page',
-  broadcastLatencyCycles: 'broadcast invalidate: from issue until a target has it',
+  broadcastLatencyCycles: 'broadcast invalidate: from the interconnect to a target, and the answer back',
   broadcastOccupancyCycles: 'time one broadcast invalidate holds the interconnect',
   broadcastTargetCycles: 'time a broadcast invalidate steals from each target',
   dmbCycles: 'memory barrier with nothing outstanding',
@@ -189,6 +189,10 @@ export const platformSchema = z
     shootdown: z
       .enum(['cross-call', 'broadcast'])
       .describe('how the kernel port of this machine invalidates TLBs of other CPUs'),
+    crossCallsSerialized: z
+      .boolean()
+      .default(false)
+      .describe('the kernel port of this machine takes one global lock around a cross call'),
     broadcast: z
       .strictObject({
         scope: z.enum(['all', 'page']).describe('page: only page and context demaps can be broadcast'),

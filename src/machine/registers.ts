@@ -53,7 +53,11 @@ export const CTL = {
   STOLEN: 29,
   /** Last data address, where the prefetcher goes on from. */
   LAST_VA: 30,
-  WORDS: 32,
+  /** Counts the times that this CPU stopped waiting. */
+  WAKES: 31,
+  /** Index + 1 of the ghost word that names the CPU (number + 1) that alone can wake this CPU. */
+  WAITS_FOR_HOLDER: 32,
+  WORDS: 48,
 } as const;
 
 /** Values of CTL.RUN. */
@@ -73,8 +77,11 @@ export const GLOBAL = {
   /** Kind + 1 of the first finding, under FINDING_LOCK. */
   FINDINGS: 48,
   FINDING_LOCK: 49,
-  QUEUE_LOCK: 64,
-  STEPS: 80,
+  /** Serialized runs of the threads host: who holds it takes the next step. */
+  TURN: 64,
+  /** Programs that have ended, and CPUs whose threads sleep. */
+  ENDED: 80,
+  ASLEEP: 81,
   WORDS: 96,
 } as const;
 

@@ -55,6 +55,8 @@ export class MachineState {
   readonly cpus: readonly CpuState[];
   /** Release times of kernel locks and the like: scratch that programs merge clocks through. */
   readonly times: Float64Array;
+  /** Ghost of kernel locks: number + 1 of the CPU that holds each, 0 if none does. */
+  readonly holders: Int32Array;
   check: CheckPort | null = null;
 
   private readonly homeLocks: Int32Array;
@@ -76,6 +78,7 @@ export class MachineState {
     this.homeLocks = carver.i32('homeLocks', HOME_LOCKS * LOCK_STRIDE);
     this.bankLocks = carver.i32('bankLocks', BANKS * LOCK_STRIDE);
     this.times = carver.f64('times', 1024);
+    this.holders = carver.i32('holders', 1024);
     const lines = platform.memoryBytes >> this.lineShift;
     this.presence = carver.i32('presence', lines * 2);
     this.fetchPresence = carver.i32('fetchPresence', lines * 2);

@@ -68,12 +68,9 @@ export class Tlb {
     this.meta = carver.i32(`${name}.meta`, 3);
   }
 
+  /** Makes a TLB whose words are all zero an empty one; `seed` starts the random replacement. */
   reset(seed: number): void {
-    this.entries.fill(0);
-    this.meta[META_LARGE] = 0;
     for (let i = 0; i < this.count; i++) this.entries[i * ENTRY.WORDS] = -1;
-    this.turn.fill(0);
-    this.meta[META_TICK] = 0;
     this.meta[META_RANDOM] = seed | 1;
   }
 
@@ -221,9 +218,7 @@ export class WalkCache {
   }
 
   reset(): void {
-    this.words.fill(0);
     for (let i = 0; i < this.count; i++) this.words[i * WALK.WORDS] = -1;
-    this.turn[0] = 0;
   }
 
   /**

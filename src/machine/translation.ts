@@ -81,6 +81,11 @@ export class Translation {
     return table + (((va >>> PAGE_SHIFT) >>> shift) & mask) * this.m.platform.mmu.entryBytes;
   }
 
+  /** True if TLB entries carry an ASID. */
+  get hasAsids(): boolean {
+    return this.asidTagged;
+  }
+
   /** ASID that entries of this CPU are tagged with now: 0 where the TLB has no tags. */
   asidOf(cpu: CpuState): number {
     return this.asidTagged ? cpu.ctl[CTL.ASID] : 0;
@@ -158,7 +163,7 @@ export class Translation {
     let pteVersion = 0;
     if (walkerReads === 'l1' && cpu.ctl[CTL.CACHE_ON] === 1) {
       pte = this.port.load(cpu, ptePa, ptePa, 4, 0);
-      if (m.shadow) pteVersion = this.port.versionOf(cpu, ptePa);
+      if (m.shadow) pteVersion = this.port.versionAt(cpu, ptePa, false);
     } else if (walkerReads === 'l2' && cpu.ctl[CTL.CACHE_ON] === 1) {
       const got = this.readAtUnification(cpu, ptePa);
       pte = got.word;

@@ -45,6 +45,7 @@ export const sun4d = definePlatform({
     splitContextSwitch: false,
   },
   shootdown: 'broadcast',
+  crossCallsSerialized: true,
   broadcast: { scope: 'all', rangeOperations: false, queueEntries: 4 },
   flushAllAbovePages: 1,
   writeBufferEntries: 8,

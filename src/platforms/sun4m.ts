@@ -45,6 +45,7 @@ export const sun4m = definePlatform({
     splitContextSwitch: false,
   },
   shootdown: 'cross-call',
+  crossCallsSerialized: true,
   flushAllAbovePages: 1,
   writeBufferEntries: 8,
   // No 'prefetch': Linux leaves the data prefetcher of the chip off.

@@ -1,0 +1,92 @@
+/**
+ * Cross calls: run a function on other CPUs and wait until each has acknowledged. After Linux
+ * kernel/smp.c (smp_call_function_many_cond): arguments once per initiator, one flag per initiator and
+ * target, and an IPI only for the first call in a target's queue. The queue is a mask of initiators.
+ */
+import type { Cpu, Steps } from '../machine/cpu.ts';
+import type { BootMemory } from './boot-memory.ts';
+import { type SpinLock, spinLock, spinUnlock } from './spin-lock.ts';
+
+export const CALL_VECTOR = 0;
+
+export interface CrossCallLayout {
+  /** Per target: the line with its mask of initiators (two words). */
+  readonly queuePa: readonly number[];
+  /** Per initiator: the line with function number and three arguments. */
+  readonly argumentsPa: readonly number[];
+  /** Per initiator, then target: the line with the flag, 1 until acknowledged. */
+  readonly flagPa: readonly (readonly number[])[];
+  /** Present where the port serializes cross calls. */
+  readonly lock: SpinLock | null;
+}
+
+/** What a call makes the target do: `a`, `b`, `c` are words. */
+export type CallFunction = (cpu: Cpu, a: number, b: number, c: number) => Steps;
+
+export function layCrossCalls(boot: BootMemory, cpus: number, lock: SpinLock | null): CrossCallLayout {
+  const lines = () => Array.from({ length: cpus }, () => boot.line());
+  return { queuePa: lines(), argumentsPa: lines(), flagPa: Array.from({ length: cpus }, lines), lock };
+}
+
+export class CrossCalls {
+  private readonly layout: CrossCallLayout;
+  private readonly uncached: boolean;
+  private readonly functions: readonly CallFunction[];
+
+  /** @param functions what callers name by number; the same in every thread */
+  constructor(layout: CrossCallLayout, uncached: boolean, functions: readonly CallFunction[]) {
+    this.layout = layout;
+    this.uncached = uncached;
+    this.functions = functions;
+  }
+
+  /**
+   * Runs a function on the targets and returns when all have done it. Two CPUs that do this with
+   * interrupts masked wait for each other for ever.
+   */
+  *call(cpu: Cpu, targets: readonly number[], index: number, a: number, b: number, c: number): Steps {
+    if (targets.length === 0) return;
+    const { layout, uncached } = this;
+    if (layout.lock) yield* spinLock(cpu, layout.lock, uncached);
+    const block = layout.argumentsPa[cpu.index];
+    for (const [i, word] of [index, a, b, c].entries()) {
+      yield* cpu.storePhysical(block + i * 4, word, 4, uncached);
+    }
+    for (const target of targets) {
+      yield* cpu.storePhysical(layout.flagPa[cpu.index][target], 1, 4, uncached);
+      const bit = 1 << (cpu.index & 31);
+      const queue = layout.queuePa[target] + (cpu.index >> 5) * 4;
+      // The atomic is a full barrier: whoever sees the bit sees the arguments.
+      const old = yield* cpu.modifyPhysical(queue, (mask) => (mask | bit) >>> 0, uncached);
+      if (old === 0) yield* cpu.sendIpi(target, CALL_VECTOR);
+    }
+    for (const target of targets) {
+      yield* cpu.waitUntil(layout.flagPa[cpu.index][target], (flag) => flag === 0, {
+        why: `the acknowledgement of its cross call by CPU ${target}`,
+        from: target,
+        uncached,
+      });
+    }
+    if (layout.lock) yield* spinUnlock(cpu, layout.lock, uncached);
+  }
+
+  /** Interrupt handler of CALL_VECTOR. */
+  *handle(cpu: Cpu): Steps {
+    const { layout, uncached } = this;
+    for (let word = 0; word * 32 < layout.queuePa.length; word++) {
+      let mask = yield* cpu.modifyPhysical(layout.queuePa[cpu.index] + word * 4, () => 0, uncached);
+      while (mask !== 0) {
+        const bit = mask & -mask;
+        mask = (mask ^ bit) >>> 0;
+        const initiator = word * 32 + 31 - Math.clz32(bit);
+        const block = layout.argumentsPa[initiator];
+        const words: number[] = [];
+        for (let i = 0; i < 4; i++) words.push(yield* cpu.loadPhysical(block + i * 4, 4, uncached));
+        const [index, a, b, c] = words;
+        yield* this.functions[index](cpu, a, b, c);
+        yield* cpu.dmb();
+        yield* cpu.storePhysical(layout.flagPa[initiator][cpu.index], 0, 4, uncached);
+      }
+    }
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * flushTlbPage/Range/Mm/All: afterwards no CPU uses an older translation. By hardware broadcast with a
+ * barrier on each side, or by a local invalidate and a cross call to every CPU that has run the space.
+ * The wrong policies leave out what their names say.
+ */
+import type { Cpu, Steps } from '../machine/cpu.ts';
+import type { Machine } from '../machine/machine.ts';
+import { PAGE_BYTES } from '../machine/platform.ts';
+import { TLBI_ALL, TLBI_ASID, TLBI_VA } from '../machine/tlb.ts';
+import { type AddressSpace, ranOn } from './address-space.ts';
+import type { CrossCalls } from './cross-call.ts';
+
+export type Mechanism = 'cross-call' | 'broadcast' | 'local-only' | 'none';
+
+export interface FlushPolicy {
+  readonly mechanism: Mechanism;
+  /** Wait until the table change is visible before invalidating. */
+  readonly barrierBefore: boolean;
+  /** Wait until the invalidates are complete before returning. */
+  readonly barrierAfter: boolean;
+}
+
+/** Number of the local flush among the functions of cross calls: arguments kind, address, ASID << 16 | pages. */
+export const CALL_FLUSH = 0;
+
+/** What a target of a cross call does. */
+export function* flushCall(cpu: Cpu, kind: number, va: number, asidAndPages: number): Steps {
+  yield* flushLocal(cpu, kind, va, asidAndPages & 0xffff, asidAndPages >>> 16);
+}
+
+/** Invalidates on this CPU, a page an operation, and synchronizes it. */
+function* flushLocal(cpu: Cpu, kind: number, va: number, pages: number, asid: number): Steps {
+  if (kind === TLBI_VA) {
+    for (let page = 0; page < pages; page++) {
+      yield* cpu.tlbiLocal(kind, va + page * PAGE_BYTES, 1, asid);
+    }
+  } else yield* cpu.tlbiLocal(kind, va, pages, asid);
+  yield* cpu.isb();
+}
+
+export class TlbFlush {
+  private readonly machine: Machine;
+  private readonly policy: FlushPolicy;
+  private readonly calls: CrossCalls;
+  private readonly uncached: boolean;
+
+  constructor(machine: Machine, policy: FlushPolicy, calls: CrossCalls, uncached: boolean) {
+    this.machine = machine;
+    this.policy = policy;
+    this.calls = calls;
+    this.uncached = uncached;
+  }
+
+  /** One page of a space. */
+  page(cpu: Cpu, space: AddressSpace, va: number): Steps {
+    return this.range(cpu, space, va, 1);
+  }
+
+  /** `pages` pages from `va`; the whole space where that is cheaper by the platform's threshold. */
+  *range(cpu: Cpu, space: AddressSpace, va: number, pages: number): Steps {
+    if (pages > this.machine.platform.flushAllAbovePages) {
+      yield* this.mm(cpu, space);
+      return;
+    }
+    yield* this.flush(cpu, space, TLBI_VA, va, pages);
+  }
+
+  /** Every translation of a space. */
+  mm(cpu: Cpu, space: AddressSpace): Steps {
+    return this.flush(cpu, space, TLBI_ASID, 0, 1);
+  }
+
+  /** Everything, on every CPU. */
+  all(cpu: Cpu): Steps {
+    return this.flush(cpu, null, TLBI_ALL, 0, 1);
+  }
+
+  private *flush(cpu: Cpu, space: AddressSpace | null, kind: number, va: number, pages: number): Steps {
+    const { policy, machine } = this;
+    const asid = space?.asid ?? 0;
+    // Without tags a context flush is a flush of everything that is not global: there is only ASID 0.
+    const tag = machine.translation.hasAsids ? asid : 0;
+    switch (policy.mechanism) {
+      case 'none':
+        return;
+      case 'broadcast':
+        yield* this.broadcast(cpu, kind, va, pages, tag);
+        return;
+      default:
+        if (policy.barrierBefore) yield* cpu.dmb();
+        yield* flushLocal(cpu, kind, va, pages, tag);
+        if (policy.mechanism === 'local-only') return;
+        yield* this.callOthers(cpu, space, kind, va, pages, tag);
+    }
+  }
+
+  private *broadcast(cpu: Cpu, kind: number, va: number, pages: number, asid: number): Steps {
+    const { policy, machine } = this;
+    if (policy.barrierBefore) yield* cpu.dsb();
+    if (kind !== TLBI_VA || machine.platform.broadcast?.rangeOperations === true) {
+      yield* cpu.tlbiBroadcast(kind, va, pages, asid);
+    } else {
+      for (let page = 0; page < pages; page++) {
+        yield* cpu.tlbiBroadcast(kind, va + page * PAGE_BYTES, 1, asid);
+      }
+    }
+    if (policy.barrierAfter) yield* cpu.dsb();
+    yield* cpu.isb();
+  }
+
+  private *callOthers(
+    cpu: Cpu,
+    space: AddressSpace | null,
+    kind: number,
+    va: number,
+    pages: number,
+    asid: number,
+  ): Steps {
+    const everybody = this.machine.state.cpus.map((c) => c.index);
+    const ran = space ? yield* ranOn(cpu, space, this.uncached) : everybody;
+    const others = ran.filter((index) => index !== cpu.index);
+    yield* this.calls.call(cpu, others, CALL_FLUSH, kind, va, ((asid << 16) | pages) >>> 0);
+  }
+}

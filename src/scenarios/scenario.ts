@@ -1,0 +1,85 @@
+/** What a scenario says of itself, so that commands can list it, check its parameters and run it. */
+import type { FindingKind } from '../checker/finding.ts';
+import type { Parameters } from '../hosts/job.ts';
+import type { Platform } from '../machine/platform.ts';
+
+export interface Variant {
+  readonly name: string;
+  readonly title: string;
+  /** What a run must show: nothing, or findings of one of these kinds. */
+  readonly expect: 'clean' | readonly FindingKind[];
+  /** Why this platform cannot run the variant, or undefined if it can. */
+  unsupported?(platform: Platform): string | undefined;
+}
+
+export interface ParameterSpec {
+  readonly title: string;
+  readonly default: number | string;
+  /** Numbers: the allowed range. */
+  readonly min?: number;
+  readonly max?: number;
+  /** Strings: the allowed values. */
+  readonly values?: readonly string[];
+}
+
+export interface Scenario {
+  readonly name: string;
+  readonly title: string;
+  /** Where the race or the mechanism is described. */
+  readonly source: string;
+  readonly variants: readonly Variant[];
+  readonly parameters: Readonly<Record<string, ParameterSpec>>;
+  readonly defaultCpus: number;
+  readonly minCpus: number;
+  /** Name of the platform that a variant runs on unless told otherwise. */
+  defaultPlatform(variant: string): string;
+  /** URL of the module that exports `createWorkload`. */
+  readonly module: string;
+  /** Default limit on the steps of a run. */
+  readonly maxSteps: number;
+}
+
+/** A mistake in what the user asked for; its message is one line that names the remedy. */
+export class ScenarioError extends Error {}
+
+/**
+ * Parameters of a run: the scenario's defaults, overridden.
+ * @throws ScenarioError for an unknown name or a value out of range
+ */
+export function resolveParameters(scenario: Scenario, given: Readonly<Record<string, string>>): Parameters {
+  const result: Record<string, string | number> = {};
+  for (const [name, spec] of Object.entries(scenario.parameters)) result[name] = spec.default;
+  for (const [name, text] of Object.entries(given)) {
+    const spec = scenario.parameters[name];
+    if (!spec) {
+      const known = Object.keys(scenario.parameters).join(', ');
+      throw new ScenarioError(`${scenario.name} has no parameter '${name}': use one of ${known}`);
+    }
+    result[name] = resolveValue(scenario.name, name, spec, text);
+  }
+  return result;
+}
+
+function resolveValue(scenario: string, name: string, spec: ParameterSpec, text: string): string | number {
+  if (typeof spec.default === 'string') {
+    if (spec.values?.includes(text) === false) {
+      throw new ScenarioError(`${scenario}: ${name}=${text}: use one of ${spec.values.join(', ')}`);
+    }
+    return text;
+  }
+  const value = Number(text);
+  const min = spec.min ?? Number.MIN_SAFE_INTEGER;
+  const max = spec.max ?? Number.MAX_SAFE_INTEGER;
+  if (text.trim() === '' || !Number.isInteger(value) || value < min || value > max) {
+    throw new ScenarioError(`${scenario}: ${name}=${text}: use an integer from ${min} to ${max}`);
+  }
+  return value;
+}
+
+/** @throws ScenarioError naming the variants there are */
+export function findVariant(scenario: Scenario, name: string): Variant {
+  const variant = scenario.variants.find((v) => v.name === name);
+  if (variant) return variant;
+  const known = scenario.variants.map((v) => v.name).join(', ');
+  throw new ScenarioError(`${scenario.name} has no variant '${name}': use one of ${known}`);
+}
