@@ -8,15 +8,17 @@ import { CTL, RUN_WATCH } from '../machine/registers.ts';
 import type { MachineState } from '../machine/state.ts';
 
 /**
- * The CPUs of a cycle of waits that goes through `start`, or undefined. With threads the others may wake
- * up while they are looked at: a cycle counts only if none of them did.
+ * The CPUs of a cycle of waits that goes through `start`, or undefined. With threads the others go on
+ * while they are looked at, so they are looked at twice: who slept all the time in between stored nothing,
+ * and if by then nobody's wait has been answered, nobody's will be.
  */
 export function waitCycle(state: MachineState, start: number): number[] | undefined {
   const { cpus } = state;
   const wakes = cpus.map((cpu) => Atomics.load(cpu.ctl, CTL.WAKES));
   const cycle = closedChain(state, start);
-  const same = cycle?.every((at) => Atomics.load(cpus[at].ctl, CTL.WAKES) === wakes[at]);
-  return same === true ? cycle : undefined;
+  if (!cycle) return undefined;
+  const still = cycle.every((at) => isStuck(cpus[at]) && Atomics.load(cpus[at].ctl, CTL.WAKES) === wakes[at]);
+  return still ? cycle : undefined;
 }
 
 function closedChain(state: MachineState, start: number): number[] | undefined {
@@ -38,6 +40,8 @@ function closedChain(state: MachineState, start: number): number[] | undefined {
 function isStuck(cpu: CpuState): boolean {
   const { ctl } = cpu;
   if (Atomics.load(ctl, CTL.RUN) !== RUN_WATCH || Atomics.load(ctl, CTL.WATCH_HIT) !== 0) return false;
-  if (ctl[CTL.IRQ_MASKED] > 0) return true;
+  // A store that still drains may be the one that somebody waits for.
+  if (Atomics.load(ctl, CTL.STORES_IN) !== Atomics.load(ctl, CTL.STORES_OUT)) return false;
+  if (Atomics.load(ctl, CTL.IRQ_MASKED) > 0) return true;
   return Atomics.load(ctl, CTL.IRQ_PENDING) === 0 && Interrupts.inFlight(cpu) === 0;
 }

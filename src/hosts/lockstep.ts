@@ -6,67 +6,95 @@ import { GLOBAL, STOP_DEADLOCK, STOP_FINDING, STOP_NONE } from '../machine/regis
 import { waitCycle } from './deadlock.ts';
 import type { Job, Outcome, RunResult, Workload } from './job.ts';
 import type { CpuRunner } from './runner.ts';
-import type { Scheduler } from './schedulers/scheduler.ts';
+import type { Scheduler, SchedulerView } from './schedulers/scheduler.ts';
 import { Session } from './session.ts';
 
-/** Steps between two looks at the wall clock. */
-const CLOCK_CHECK = 0x3fff;
+/** Steps between two looks at the wall clock and at CPUs that have waited all the time. */
+const LOOK_STEPS = 0x4000;
 
 /** Runs a job to its end. */
 export function runLockstep(job: Job, workload: Workload, scheduler: Scheduler): RunResult {
-  const session = Session.create(job, workload, false);
-  const { machine } = session;
-  const { state } = machine;
-  const runners = state.cpus.map((_, i) => session.start(i));
-  const view = { runners, cpus: state.cpus, agents: machine.agents };
-  const deadline = performance.now() + job.maxSeconds * 1000;
-  let left = runners.length;
-  let outcome: Outcome | undefined;
-  let error: string | undefined;
-  let steps = 0;
-  try {
-    while (left > 0 && outcome === undefined) {
-      const choice = scheduler.next(view);
-      if (choice < 0) {
-        session.checker?.deadlocked(blockedCpus(runners));
-        outcome = 'deadlock';
-      } else if (choice >= 64) {
-        machine.agents.perform(choice);
-      } else {
-        const runner = runners[choice];
-        const was = runner.finished;
-        runner.step();
-        if (runner.finished && !was) left--;
-        else if (runner.isBlocked) {
-          const cycle = waitCycle(state, choice);
-          if (cycle) {
-            session.checker?.deadlocked(cycle);
-            outcome = 'deadlock';
-          }
-        }
-      }
-      steps++;
-      const stop = state.global[GLOBAL.STOP];
-      if (stop !== STOP_NONE) outcome ??= stop === STOP_DEADLOCK ? 'deadlock' : stopOutcome(stop);
-      else if (steps >= job.maxSteps && left > 0) outcome ??= 'step-limit';
-      else if ((steps & CLOCK_CHECK) === 0 && performance.now() > deadline) outcome ??= 'time-limit';
-    }
-    if (outcome === undefined) {
-      workload.finish?.(machine, session.layout, session.checker);
-      outcome = state.global[GLOBAL.FINDINGS] > 0 ? 'finding' : 'finished';
-    }
-  } catch (thrown) {
-    outcome = 'error';
-    error = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+  return new LockstepRun(job, workload, scheduler).run();
+}
+
+class LockstepRun {
+  private readonly job: Job;
+  private readonly session: Session;
+  private readonly scheduler: Scheduler;
+  private readonly runners: CpuRunner[];
+  private readonly view: SchedulerView;
+  private left: number;
+
+  constructor(job: Job, workload: Workload, scheduler: Scheduler) {
+    this.job = job;
+    this.scheduler = scheduler;
+    this.session = Session.create(job, workload, false);
+    const { machine } = this.session;
+    this.runners = machine.state.cpus.map((_, i) => this.session.start(i));
+    this.view = { runners: this.runners, cpus: machine.state.cpus, agents: machine.agents };
+    this.left = this.runners.length;
   }
-  const unfinished = runners.map(Session.unfinished).filter((u) => u !== undefined);
-  return session.result(outcome, unfinished, error);
-}
 
-function stopOutcome(stop: number): Outcome {
-  return stop === STOP_FINDING ? 'finding' : 'error';
-}
+  run(): RunResult {
+    let outcome: Outcome;
+    let error: string | undefined;
+    try {
+      outcome = this.loop();
+    } catch (thrown) {
+      outcome = 'error';
+      error = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+    }
+    const unfinished = this.runners.map(Session.unfinished).filter((u) => u !== undefined);
+    return this.session.result(outcome, unfinished, error);
+  }
 
-function blockedCpus(runners: readonly CpuRunner[]): number[] {
-  return runners.filter((runner) => !runner.finished).map((runner) => runner.cpu.index);
+  private loop(): Outcome {
+    const { job, session, view, scheduler } = this;
+    const { machine, checker } = session;
+    const { global } = machine.state;
+    const deadline = performance.now() + job.maxSeconds * 1000;
+    for (let steps = 1; this.left > 0; steps++) {
+      const choice = scheduler.next(view);
+      if (choice >= 64) machine.agents.perform(choice);
+      else if (choice >= 0) this.step(choice);
+      else this.reportDeadlock(this.waiting());
+      const stop = global[GLOBAL.STOP];
+      if (stop === STOP_DEADLOCK) return 'deadlock';
+      if (stop === STOP_FINDING) return 'finding';
+      if (steps >= job.maxSteps && this.left > 0) return 'step-limit';
+      if (steps % LOOK_STEPS !== 0) continue;
+      if (performance.now() > deadline) return 'time-limit';
+      // Two CPUs may have come to wait for each other while a store of theirs was still draining.
+      for (const cpu of this.waiting()) this.lookForCycle(cpu);
+    }
+    session.workload.finish?.(machine, session.layout, checker);
+    return global[GLOBAL.FINDINGS] > 0 ? 'finding' : 'finished';
+  }
+
+  private step(cpu: number): void {
+    const runner = this.runners[cpu];
+    const was = runner.finished;
+    runner.step();
+    if (runner.finished && !was) this.left--;
+    else if (runner.isBlocked) this.lookForCycle(cpu);
+  }
+
+  private lookForCycle(cpu: number): void {
+    const cycle = waitCycle(this.session.machine.state, cpu);
+    if (cycle) this.reportDeadlock(cycle);
+  }
+
+  private reportDeadlock(cpus: readonly number[]): void {
+    const { machine, checker } = this.session;
+    const { global } = machine.state;
+    if (global[GLOBAL.STOP] !== STOP_NONE) return;
+    checker?.deadlocked(cpus);
+    global[GLOBAL.STOP] = STOP_DEADLOCK;
+  }
+
+  /** CPUs whose programs have not ended and cannot go on. */
+  private waiting(): number[] {
+    const stuck = this.runners.filter((runner) => !runner.finished && runner.isBlocked);
+    return stuck.map((runner) => runner.cpu.index);
+  }
 }

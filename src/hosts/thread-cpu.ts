@@ -177,20 +177,24 @@ export class ThreadCpu {
       this.reportDeadlock(cycle);
       return;
     }
-    if (Atomics.add(state.global, GLOBAL.ASLEEP, 1) + 1 === state.cpus.length && this.nobodyCanMove()) {
+    const risen = Atomics.load(state.global, GLOBAL.RISEN);
+    const asleep = Atomics.add(state.global, GLOBAL.ASLEEP, 1) + 1;
+    // A thread that got up while the others were looked at may have moved one already seen.
+    if (asleep === state.cpus.length && this.nobodyCanMove() && Atomics.load(state.global, GLOBAL.RISEN) === risen) {
       this.reportDeadlock(state.cpus.filter((cpu) => !isEnded(cpu.ctl)).map((cpu) => cpu.index));
     }
     this.slots?.release();
     if (this.session.stop === STOP_NONE) Atomics.wait(ctl, CTL.EVENT, seen, NAP_MS);
     this.slots?.acquire(this.index);
     this.sliceEnd = performance.now() + this.slice();
+    Atomics.add(state.global, GLOBAL.RISEN, 1);
     Atomics.sub(state.global, GLOBAL.ASLEEP, 1);
   }
 
   private nobodyCanMove(): boolean {
     return this.state.cpus.every((cpu) => {
       const { ctl } = cpu;
-      if (Interrupts.mayTake(cpu) || Interrupts.inFlight(cpu) !== 0) return false;
+      if (Interrupts.mayTake(cpu) || Interrupts.inFlight(cpu) !== 0 || cpu.buffered > 0) return false;
       if (Atomics.load(ctl, CTL.WATCH_HIT) !== 0 && !isEnded(ctl)) return false;
       const run = Atomics.load(ctl, CTL.RUN);
       if (run === RUN_RUNNING) return false;

@@ -172,8 +172,15 @@ export class Coherence {
     m.lockCpu(cpu);
     m.setPresence(m.presence, line, cpu.index);
     if (forWrite) return found & HAD_DIRTY ? MODIFIED : EXCLUSIVE;
-    if (coherence === 'msi') return SHARED;
+    // An instruction cache's copy is a copy too: a store must ask before it makes it stale.
+    if (coherence === 'msi' || this.isFetched(line)) return SHARED;
     return found & HAD_COPY ? SHARED : EXCLUSIVE;
+  }
+
+  /** May an instruction cache that is snooped hold the line? */
+  private isFetched(line: number): boolean {
+    const { m } = this;
+    return m.platform.l1i.snooped && (m.fetchPresence[line * 2] | m.fetchPresence[line * 2 + 1]) !== 0;
   }
 
   /**

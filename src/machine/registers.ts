@@ -82,6 +82,8 @@ export const GLOBAL = {
   /** Programs that have ended, and CPUs whose threads sleep. */
   ENDED: 80,
   ASLEEP: 81,
+  /** Counts the times that a thread got up. */
+  RISEN: 82,
   WORDS: 96,
 } as const;
 
