@@ -5,7 +5,7 @@
  *
  * A trace is a Uint32Array: bits 31..2 the word's virtual address, bit 0 set for a store.
  */
-import { EXCLUSIVE, MODIFIED } from './cache.ts';
+import { type Cache, EXCLUSIVE, MODIFIED } from './cache.ts';
 import type { DataPort } from './data-port.ts';
 import type { CpuState } from './cpu-state.ts';
 import { COUNT, CTL } from './registers.ts';
@@ -15,6 +15,8 @@ import type { Translation } from './translation.ts';
 
 /** Accesses under one hold of the lock: short enough that a snoop waits about a microsecond. */
 const CHUNK = 64;
+/** Within a chunk, how often it looks whether somebody waits for the lock: every 8 accesses. */
+const POLL_MASK = 7;
 /** How long a run that gave way waits for the snoop, in looks at the counter. */
 const GIVE_WAY = 2000;
 const PAGES = 64;
@@ -27,11 +29,16 @@ export class BulkPort {
   private readonly port: DataPort;
   private readonly translation: Translation;
   private readonly fast: boolean;
-  /** Translations used under the present hold of the lock: page, entry, physical page base, writable. */
-  private readonly page = new Int32Array(PAGES).fill(-1);
+  /**
+   * Translations in use, by the low bits of the page: the page for loads and for stores (-1: look it up),
+   * its physical address, and its TLB entry. Good for one CPU and as long as its TLBs do not change.
+   */
+  private readonly keys = new Int32Array(PAGES * 2).fill(-1);
+  private readonly bases = new Int32Array(PAGES);
   private readonly entryAt = new Int32Array(PAGES);
-  private readonly base = new Int32Array(PAGES);
-  private readonly writable = new Uint8Array(PAGES);
+  private keysOf = -1;
+  private keysChange = -1;
+  private stores = 0;
 
   constructor(state: MachineState, port: DataPort, translation: Translation) {
     this.m = state;
@@ -64,100 +71,111 @@ export class BulkPort {
   }
 
   private chunk(cpu: CpuState, trace: Uint32Array, from: number, to: number): number {
-    const { m } = this;
+    let at = from;
+    while (at < to) {
+      this.checkKeys(cpu);
+      const hits = this.hits(cpu, trace, at, to) - at;
+      at += hits;
+      cpu.charge(hits * this.m.platform.costs.l1HitCycles);
+      cpu.counters[COUNT.loads] += hits - this.stores;
+      cpu.counters[COUNT.stores] += this.stores;
+      if (at === to || Atomics.load(cpu.ctl, CTL.SNOOPERS) !== 0) break;
+      if (!this.miss(cpu, trace[at], at)) break;
+      at++;
+    }
+    return at;
+  }
+
+  /** Forgets the translations in use if they may be out of date. The CPU's lock is held. */
+  private checkKeys(cpu: CpuState): void {
+    const change = cpu.ctl[CTL.TLB_CHANGES];
+    if (this.keysOf === cpu.index && this.keysChange === change) return;
+    this.keys.fill(-1);
+    this.keysOf = cpu.index;
+    this.keysChange = change;
+  }
+
+  /**
+   * The hit path: nothing but hits of known pages in the L1D, until something else comes. Returns the
+   * index of that; `stores` counts the stores. Kept small, so that it stays in registers.
+   */
+  private hits(cpu: CpuState, trace: Uint32Array, from: number, to: number): number {
+    const { keys, bases } = this;
     const { l1d } = cpu;
-    const { pa, state, mru, data, ways, setMask, lineShift } = l1d;
-    const { page, base, writable } = this;
+    const { pa, state, mru, data, ways, setMask, lineShift, virtualIndex } = l1d;
     const wordMask = l1d.wordsPerLine - 1;
-    const lineWords = Math.log2(l1d.wordsPerLine);
-    const hitCycles = m.platform.costs.l1HitCycles;
-    const virtualIndex = l1d.virtualIndex ? 1 : 0;
-    const tlbLru = cpu.dtlb.keepsAges;
-    let hits = 0;
-    let stores = 0;
+    const lineWords = lineShift - 2;
+    const tlb = cpu.dtlb.keepsAges ? cpu.dtlb : null;
+    const { ctl } = cpu;
     let lastPage = -1;
+    let stores = 0;
+    let sink = 0;
     let i = from;
-    page.fill(-1);
     for (; i < to; i++) {
-      const word = trace[i];
-      const write = word & 1;
+      // A snoop that waits for the lock costs its CPU more than a chunk cut short costs this one.
+      if ((i & POLL_MASK) === 0 && Atomics.load(ctl, CTL.SNOOPERS) !== 0) break;
+      const word = trace[i] | 0;
       const vpn = word >>> 12;
       const known = vpn & (PAGES - 1);
-      if (page[known] !== vpn || writable[known] < write) {
-        if (!this.translate(cpu, word & ~3, write === 1)) break;
-        if (this.translation.attributes !== 0 || cpu.ctl[CTL.CACHE_ON] === 0) {
-          page[known] = -1;
-          this.one(cpu, word, i);
-          page.fill(-1);
-          continue;
-        }
-      } else if (tlbLru && vpn !== lastPage) cpu.dtlb.touch(this.entryAt[known]);
-      lastPage = vpn;
-      const address = base[known] | (word & 0xffc);
+      if (keys[known * 2 + (word & 1)] !== vpn) break;
+      const address = bases[known] | (word & 0xffc);
       const line = address >>> lineShift;
-      const set = (virtualIndex === 1 ? word >>> lineShift : line) & setMask;
-      let slot = set * ways + mru[set];
+      const set = (virtualIndex ? word >>> lineShift : line) & setMask;
+      let slot = (Math.imul(set, ways) + mru[set]) | 0;
       if (pa[slot] !== line) {
-        slot = set * ways;
-        const end = slot + ways;
-        while (slot < end && pa[slot] !== line) slot++;
-        if (slot === end) slot = -1;
-        else l1d.touch(slot);
+        slot = findWay(l1d, set, line);
+        if (slot < 0) break;
       }
-      if (slot < 0 || (write === 1 && state[slot] < EXCLUSIVE)) {
-        cpu.charge(hits * hitCycles);
-        cpu.counters[COUNT.loads] += hits - stores;
-        cpu.counters[COUNT.stores] += stores;
-        hits = 0;
-        stores = 0;
-        this.access(cpu, word & ~3, address >>> 0, write === 1, i);
-        // The lock was given up: what was looked up before may be gone.
-        page.fill(-1);
-        continue;
-      }
-      hits++;
       const index = (slot << lineWords) + ((address >>> 2) & wordMask);
-      if (write === 1) {
-        stores++;
-        state[slot] = MODIFIED;
+      if ((word & 1) === 0) sink ^= data[index];
+      else {
+        const held = state[slot];
+        if (held < EXCLUSIVE) break;
+        if (held !== MODIFIED) state[slot] = MODIFIED;
         data[index] = i;
-      } else this.sink = data[index];
+        stores++;
+      }
+      if (tlb !== null && vpn !== lastPage) {
+        lastPage = vpn;
+        tlb.touch(this.entryAt[known]);
+      }
     }
-    cpu.charge(hits * hitCycles);
-    cpu.counters[COUNT.loads] += hits - stores;
-    cpu.counters[COUNT.stores] += stores;
+    this.stores = stores;
+    this.sink = sink;
     return i;
   }
 
   /** Keeps loads alive for the compiler. */
   sink = 0;
 
-  /** Looks a page up and remembers it for this hold of the lock; false: `stopped` says why not. */
-  private translate(cpu: CpuState, va: number, write: boolean): boolean {
+  /** An access that the hit path cannot do. Returns false if it needs a walk or faults. */
+  private miss(cpu: CpuState, word: number, index: number): boolean {
     const { translation } = this;
-    const pa = translation.lookup(cpu, va >>> 0, write, false);
+    const va = (word & ~3) >>> 0;
+    const write = (word & 1) === 1;
+    const pa = translation.lookup(cpu, va, write, false);
     if (pa < 0) {
       this.stopped = pa;
       return false;
     }
-    const vpn = va >>> 12;
-    const known = vpn & (PAGES - 1);
-    this.page[known] = vpn;
-    this.base[known] = pa & ~0xfff;
-    this.writable[known] = write ? 1 : 0;
-    this.entryAt[known] = Math.max(0, translation.entry);
-    if (!write && translation.entry >= 0) {
-      const pte = cpu.dtlb.entries[translation.entry + ENTRY.PTE];
-      this.writable[known] = translation.storeNeedsNothing(pte) ? 1 : 0;
-    }
+    this.remember(cpu, va, pa, write);
+    this.access(cpu, va, pa, write, index);
     return true;
   }
 
-  /** One access by the ordinary way, translation included; the lookup has succeeded just now. */
-  private one(cpu: CpuState, word: number, index: number): void {
-    const va = (word & ~3) >>> 0;
-    const pa = this.translation.lookup(cpu, va, (word & 1) === 1, false);
-    if (pa >= 0) this.access(cpu, va, pa, (word & 1) === 1, index);
+  private remember(cpu: CpuState, va: number, pa: number, write: boolean): void {
+    const { translation } = this;
+    const { entry } = translation;
+    if (translation.attributes !== 0 || cpu.ctl[CTL.CACHE_ON] === 0) return;
+    // The lookup itself may have moved an entry up from the second level.
+    this.checkKeys(cpu);
+    const vpn = va >>> 12;
+    const known = vpn & (PAGES - 1);
+    this.bases[known] = pa & ~0xfff;
+    this.entryAt[known] = Math.max(0, entry);
+    const storable = write || entry < 0 || translation.storeNeedsNothing(cpu.dtlb.entries[entry + ENTRY.PTE]);
+    this.keys[known * 2] = vpn;
+    this.keys[known * 2 + 1] = storable ? vpn : -1;
   }
 
   private access(cpu: CpuState, va: number, pa: number, write: boolean, index: number): void {
@@ -184,4 +202,15 @@ export class BulkPort {
     }
     return to;
   }
+}
+
+/** Slot of a line that is not the set's most recently used, which it becomes; -1 if it is not there. */
+function findWay(cache: Cache, set: number, line: number): number {
+  const base = set * cache.ways;
+  for (let slot = base; slot < base + cache.ways; slot++) {
+    if (cache.pa[slot] !== line) continue;
+    cache.touch(slot);
+    return slot;
+  }
+  return -1;
 }

@@ -63,10 +63,17 @@ export class CacheMaintenance {
     const { m } = this;
     const { l1d, l2 } = target;
     m.lockOther(target);
-    let slot = l1d.lookup(va, line, cpu.ctl[CTL.ASID]);
-    // Another CPU's virtually tagged cache is reached by the physical address of the broadcast.
-    if (slot < 0 && target !== cpu && l1d.virtualTag) slot = l1d.findPhysical(line, -1);
-    if (slot >= 0 && m.mutation !== 'clean-forgets-l1') this.l1Line(cpu, target, slot, operation);
+    if (m.mutation === 'clean-forgets-l1') {
+      // Nothing.
+    } else if (target !== cpu && l1d.virtualTag) {
+      // Another CPU's virtual tags mean nothing here: the broadcast reaches them by physical address.
+      for (let s = l1d.findPhysical(line, -1); s >= 0; s = l1d.findPhysical(line, s)) {
+        this.l1Line(cpu, target, s, operation);
+      }
+    } else {
+      const slot = l1d.lookup(va, line, cpu.ctl[CTL.ASID]);
+      if (slot >= 0) this.l1Line(cpu, target, slot, operation);
+    }
     if (l2 && reach !== 'unification') {
       const below = l2.lookup(0, line, 0);
       if (below >= 0) this.l2Line(cpu, target, l2, below, operation);
@@ -83,7 +90,7 @@ export class CacheMaintenance {
       if (!operation.clean) {
         m.check?.discarded(cpu, line, l1d.version, slot * l1d.wordsPerLine);
       } else if (l2) {
-        coherence.mergeFromL1(target, l2, l2.lookup(0, line, 0));
+        coherence.cleanToL2(target, slot, l2);
         cpu.charge(m.platform.costs.l2HitCycles);
       } else {
         coherence.writeBack(target, l1d, slot);

@@ -65,9 +65,9 @@ export class Cache {
   constructor(carver: Carver, name: string, geometry: CacheGeometry, lineBytes: number, checked: boolean) {
     this.geometry = geometry;
     this.ways = geometry.ways;
-    this.sets = geometry.sizeBytes / lineBytes / geometry.ways;
+    this.sets = (geometry.sizeBytes / lineBytes / geometry.ways) | 0;
     this.setMask = this.sets - 1;
-    this.lineShift = Math.log2(lineBytes);
+    this.lineShift = 31 - Math.clz32(lineBytes);
     this.wordsPerLine = lineBytes >> 2;
     this.virtualIndex = geometry.organisation !== 'pipt';
     this.virtualTag = geometry.organisation === 'vivt';

@@ -19,6 +19,7 @@ export const PLACE_MEMORY = 2;
 export const PLACE_L1I = 3;
 export const PLACE_WALKER = 4;
 export const PLACE_UNCACHED = 5;
+export const PLACE_UNCACHED_FETCH = 6;
 
 /** Ways to lose a dirty line. */
 export const LOST_INVALIDATED = 0;

@@ -360,6 +360,13 @@ export class Coherence {
     }
   }
 
+  /** Cleans one L1D copy into the L2 copy, which includes it. The CPU's lock is held. */
+  cleanToL2(cpu: CpuState, slot: number, l2: Cache): void {
+    const below = l2.lookup(0, cpu.l1d.pa[slot], 0);
+    copyLine(cpu.l1d, slot, l2, below, this.m.checked);
+    l2.state[below] = MODIFIED;
+  }
+
   /** Writes a dirty line of a private cache to the memory side. The CPU's lock is held. */
   writeBack(cpu: CpuState, cache: Cache, slot: number): void {
     const { m } = this;
@@ -372,7 +379,8 @@ export class Coherence {
 
   /** After a private cache dropped a line: no snoop need ask this CPU, unless an alias is left. */
   forget(cpu: CpuState, line: number): void {
-    if (cpu.l1d.colours > 1 && cpu.l1d.findPhysical(line, -1) >= 0) return;
+    const { l1d } = cpu;
+    if ((l1d.colours > 1 || l1d.virtualTag) && l1d.findPhysical(line, -1) >= 0) return;
     this.m.clearPresence(this.m.presence, line, cpu.index);
     this.lineLost(cpu, line, cpu.clock);
   }

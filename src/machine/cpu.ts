@@ -376,9 +376,11 @@ export class Cpu {
     yield STEP;
     hw.charge(machine.platform.costs.contextSwitchCycles);
     hw.ctl[CTL.ASID] = asid;
+    hw.ctl[CTL.TLB_CHANGES]++;
     if (machine.platform.mmu.splitContextSwitch) yield STEP;
     hw.ctl[CTL.ROOT] = rootPa;
     hw.ctl[CTL.MMU_ON] = 1;
+    hw.ctl[CTL.TLB_CHANGES]++;
   }
 
   /** Turns caches on or off: off means bypassed, what they hold stays. */

@@ -5,7 +5,7 @@
  */
 import { ATTRIBUTE_NORMAL } from './attributes.ts';
 import { SHARED } from './cache.ts';
-import { PLACE_L1I, PLACE_UNCACHED } from './check-port.ts';
+import { PLACE_L1I, PLACE_UNCACHED_FETCH } from './check-port.ts';
 import type { Coherence } from './coherence.ts';
 import type { MemorySide } from './memory-side.ts';
 import type { CpuState } from './cpu-state.ts';
@@ -41,7 +41,7 @@ export class FetchPort {
       cpu.charge(m.platform.costs.uncachedCycles);
       m.lockBank(line);
       const word = m.memory[pa >>> 2] >>> 0;
-      m.check?.loaded(cpu, va, pa, 4, word, m.memoryVersion[pa >>> 2], PLACE_UNCACHED);
+      m.check?.loaded(cpu, va, pa, 4, word, m.memoryVersion[pa >>> 2], PLACE_UNCACHED_FETCH);
       m.unlockBank(line);
       return word;
     }

@@ -57,6 +57,8 @@ export const CTL = {
   WAKES: 31,
   /** Index + 1 of the ghost word that names the CPU (number + 1) that alone can wake this CPU. */
   WAITS_FOR_HOLDER: 32,
+  /** Counts the changes of this CPU's TLBs and context: what was looked up before is good until then. */
+  TLB_CHANGES: 33,
   WORDS: 48,
 } as const;
 

@@ -13,6 +13,8 @@ export class Shadow {
   /** Version that a translation must have been made from, by contract, and since which epoch. */
   readonly contract: Int32Array;
   readonly contractEpoch: Int32Array;
+  /** What the table word said then: hardware that sets accessed and dirty bits writes it as well. */
+  readonly contractPte: Int32Array;
   /** Times that a frame was freed, and since which epoch it must not be reachable. */
   readonly frameGeneration: Int32Array;
   readonly frameEpoch: Int32Array;
@@ -29,6 +31,7 @@ export class Shadow {
     this.writerEpoch = carver.i32('shadow.writerEpoch', words);
     this.contract = carver.i32('shadow.contract', words);
     this.contractEpoch = carver.i32('shadow.contractEpoch', words);
+    this.contractPte = carver.i32('shadow.contractPte', words);
     this.frameGeneration = carver.i32('shadow.frameGeneration', frames);
     this.frameEpoch = carver.i32('shadow.frameEpoch', frames);
     this.findings = carver.f64('shadow.findings', FINDING.WORDS * FINDING.ENTRIES);

@@ -70,7 +70,7 @@ export class MachineState {
     this.threaded = options.threaded;
     this.checked = checked;
     this.mutation = options.mutation;
-    this.lineShift = Math.log2(platform.lineBytes);
+    this.lineShift = 31 - Math.clz32(platform.lineBytes);
     this.wordsPerLine = platform.lineBytes >> 2;
     this.coherent = platform.coherence !== 'none';
     this.global = carver.i32('global', GLOBAL.WORDS);

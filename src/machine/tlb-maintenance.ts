@@ -165,6 +165,7 @@ export class TlbMaintenance {
     }
     target.walkCache?.invalidate(kind, vpn, pages, asid);
     target.ctl[CTL.WALK_CANCELLED] = 1;
+    target.ctl[CTL.TLB_CHANGES]++;
     m.check?.invalidatedTlb(target, kind, va, pages, asid, from);
   }
 }

@@ -132,6 +132,7 @@ export class Translation {
     if (!second || from < 0) return -1;
     second.touch(from);
     cpu.count(COUNT.secondTlbHits);
+    cpu.ctl[CTL.TLB_CHANGES]++;
     cpu.charge(this.m.platform.costs.secondTlbHitCycles);
     const at = tlb.allocate(vpn, second.entries[from + ENTRY.ASID], second.entries[from + ENTRY.SIZE]);
     for (let i = 0; i < ENTRY.WORDS; i++) {
@@ -249,6 +250,7 @@ export class Translation {
   /** Puts a translation into the TLBs, as a walker or a software refill does. The CPU's lock is held. */
   fill(cpu: CpuState, va: number, size: number, found: WalkResult, fetch: boolean): void {
     const { m } = this;
+    cpu.ctl[CTL.TLB_CHANGES]++;
     const asid = found.pte & PTE.GLOBAL ? -1 : this.asidOf(cpu);
     const vpn = ((va >>> PAGE_SHIFT) >>> size) << size;
     const epoch = m.checked ? m.nextEpoch() : 0;
