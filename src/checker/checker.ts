@@ -10,7 +10,7 @@
  * old translation must be gone (`contract`) and when a frame must not be reachable (`frameFreed`).
  */
 import { frameAddress, PTE } from '../machine/attributes.ts';
-import { type CheckPort, type ObservedCpu, PLACE_L1I, PLACE_UNCACHED } from '../machine/check-port.ts';
+import { type CheckPort, type ObservedCpu, PLACE_L1I, PLACE_UNCACHED, PLACE_UNCACHED_FETCH } from '../machine/check-port.ts';
 import type { Cpu } from '../machine/cpu.ts';
 import { extract, insert } from '../machine/data-port.ts';
 import { acquireLock, releaseLock } from '../machine/locks.ts';
@@ -68,14 +68,16 @@ export class Checker implements CheckPort {
     place: number,
   ): void {
     const { shadow } = this;
-    if (!this.judgesData || (place === PLACE_UNCACHED && this.options.strict !== true)) return;
+    const isUncached = place === PLACE_UNCACHED || place === PLACE_UNCACHED_FETCH;
+    if (!this.judgesData || (isUncached && this.options.strict !== true)) return;
     if (place === PLACE_L1I && this.options.strict !== true && !this.m.platform.l1i.snooped) return;
     const word = pa >>> 2;
     const expected = extract(shadow.value[word], pa, sizeBytes);
     // Part of a word may be read from a copy that is older in its other part.
     if (value === expected && (sizeBytes < 4 || version === shadow.version[word])) return;
+    const isFetch = place === PLACE_L1I || place === PLACE_UNCACHED_FETCH;
     this.report(cpu, {
-      kind: place === PLACE_L1I ? 'stale-instruction' : 'stale-data',
+      kind: isFetch ? 'stale-instruction' : 'stale-data',
       va,
       pa,
       got: value,
@@ -104,18 +106,19 @@ export class Checker implements CheckPort {
     const first = line * m.wordsPerLine;
     for (let i = 0; i < m.wordsPerLine; i++) {
       const version = versions[at + i];
-      if (version !== shadow.version[first + i] || version <= this.versionBelow(cpu, line, i, versions)) continue;
+      if (version !== shadow.version[first + i] || version <= this.versionBelow(line, i, versions)) continue;
       const pa = (first + i) * 4;
       this.report(cpu, { kind: 'lost-write', pa, version, ...this.newestWrite(first + i) });
     }
   }
 
   /** Newest version of a word that survives behind the copy that is thrown away. */
-  private versionBelow(cpu: ObservedCpu, line: number, i: number, versions: Int32Array): number {
+  private versionBelow(line: number, i: number, versions: Int32Array): number {
     const { m } = this;
     let best = m.memoryVersion[line * m.wordsPerLine + i];
-    const own = m.cpus[cpu.index].l2;
-    for (const level of [own, m.shared, m.outer]) {
+    // Only what lies on the copy's own way to memory saves it: not the L2 of whoever threw it away.
+    const owner = m.cpus.find((other) => other.l1d.version === versions);
+    for (const level of [owner?.l2, m.shared, m.outer]) {
       if (!level || level.version === versions) continue;
       const slot = level.lookup(0, line, 0);
       if (slot >= 0) best = Math.max(best, level.version[slot * m.wordsPerLine + i]);
@@ -139,7 +142,7 @@ export class Checker implements CheckPort {
     const frame = frameAddress(pte) >>> 12;
     let kind: FindingKind | undefined;
     if (shadow.contract[word] > entries[at + ENTRY.PTE_VERSION] && shadow.contractEpoch[word] <= epoch) {
-      if (!grants(shadow.value[word], pte, write, fetch)) kind = 'stale-translation';
+      if (!grants(shadow.contractPte[word], pte, write, fetch)) kind = 'stale-translation';
     }
     const reused = shadow.frameGeneration[frame] !== entries[at + ENTRY.FRAME_GENERATION];
     if (reused && shadow.frameEpoch[frame] <= epoch && entries[at + ENTRY.SIZE] === 0) kind ??= 'freed-frame';
@@ -233,12 +236,16 @@ export class Checker implements CheckPort {
     const { shadow, m } = this;
     const word = ptePa >>> 2;
     let version = shadow.version[word];
+    let pte = shadow.value[word];
     const { ctl, stores } = cpu.hw;
     for (let n = ctl[CTL.STORES_OUT]; n !== ctl[CTL.STORES_IN]; n++) {
       const at = ((n >>> 0) % cpu.machine.stores.capacity) * STORE.WORDS;
-      if (stores[at + STORE.PA] >>> 2 === word) version++;
+      if (stores[at + STORE.PA] >>> 2 !== word) continue;
+      version++;
+      pte = stores[at + STORE.LOW];
     }
     shadow.contract[word] = version;
+    shadow.contractPte[word] = pte;
     shadow.contractEpoch[word] = m.nextEpoch();
   }
 
@@ -275,7 +282,7 @@ export class Checker implements CheckPort {
   }
 }
 
-/** Does the newest table entry permit an access to the same memory in the same way? */
+/** Does a table entry permit an access to the same memory in the same way? */
 function grants(newest: number, used: number, write: boolean, fetch: boolean): boolean {
   const attributes = 3 << PTE.ATTRIBUTE_SHIFT;
   if ((newest & PTE.VALID) === 0 || frameAddress(newest) !== frameAddress(used)) return false;

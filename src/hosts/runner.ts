@@ -20,14 +20,14 @@ export class CpuRunner {
   /** The program has ended; the CPU still takes interrupts. */
   finished = false;
 
-  private readonly program: Steps;
+  private program: Steps;
   private handler: Steps | null = null;
   private handlerBegan = 0;
   private blocked = false;
 
   constructor(cpu: Cpu, program: Steps) {
     this.cpu = cpu;
-    this.program = wholeProgram(cpu, program);
+    this.program = program;
   }
 
   /** True if the CPU can take a step now. */
@@ -71,7 +71,8 @@ export class CpuRunner {
     const { hw } = cpu;
     if (hw.ctl[CTL.STOLEN] !== 0) hw.charge(Atomics.exchange(hw.ctl, CTL.STOLEN, 0));
     hw.count(COUNT.steps);
-    const began = this.readyAtCycles();
+    const interrupted = this.handler === null && Interrupts.mayTake(hw) && cpu.vectors !== null;
+    if (interrupted) this.handlerBegan = this.readyAtCycles();
     if (this.blocked) {
       // Whatever the program waits for, from now on this CPU does something: said before an interrupt is
       // taken off its mailbox, so that nobody sees a CPU that waits and has nothing to wake it.
@@ -79,8 +80,7 @@ export class CpuRunner {
       Atomics.store(hw.ctl, CTL.RUN, RUN_RUNNING);
       this.blocked = false;
     }
-    if (this.handler === null && Interrupts.mayTake(hw) && cpu.vectors !== null) {
-      this.handlerBegan = began;
+    if (interrupted && cpu.vectors !== null) {
       const vector = cpu.machine.interrupts.take(hw);
       this.handler = cpu.vectors.interrupt(cpu, vector);
       cpu.maskInterrupts();
@@ -92,10 +92,19 @@ export class CpuRunner {
       return;
     }
     const { value, done } = this.program.next();
-    if (done === true) {
-      this.finished = true;
-      Atomics.store(hw.ctl, CTL.RUN, RUN_FINISHED);
-    } else this.blocked = value === BLOCK;
+    if (done === true) this.endProgram();
+    else this.blocked = value === BLOCK;
+  }
+
+  /** A CPU does not stop with stores in its buffer. */
+  private endProgram(): void {
+    const { hw } = this.cpu;
+    if (hw.buffered > 0) {
+      this.program = this.cpu.drainAll();
+      return;
+    }
+    this.finished = true;
+    Atomics.store(hw.ctl, CTL.RUN, RUN_FINISHED);
   }
 
   /** The interrupted program goes on at its next step; if it waited, it looks again. */
@@ -107,10 +116,4 @@ export class CpuRunner {
     this.cpu.unmaskInterrupts();
     if (this.finished) Atomics.store(hw.ctl, CTL.RUN, RUN_FINISHED);
   }
-}
-
-/** A CPU does not stop with stores in its buffer. */
-function* wholeProgram(cpu: Cpu, program: Steps): Steps {
-  yield* program;
-  yield* cpu.drainAll();
 }

@@ -142,37 +142,37 @@ export class Agents {
     }
   }
 
-  /** Earliest time at which an agent with a time of its own acts, and which; for time-ordered schedulers. */
-  earliest(): { choice: number; dueCycles: number } {
-    let choice = -1;
-    let dueCycles = Number.POSITIVE_INFINITY;
+  /** True if an agent that moves the run on has something to do for a CPU. */
+  hasProgress(cpu: CpuState): boolean {
+    return cpu.buffered > 0 || this.parts.tlb.unacted(cpu) > 0 || Interrupts.inFlight(cpu) !== 0;
+  }
+
+  /** Result of `findEarliest`: the action and its time in cycles; -1 if there is none. */
+  earliestChoice = -1;
+  earliestCycles = 0;
+
+  /** Finds the action that comes first among the agents with a time of their own. */
+  findEarliest(): void {
     const { stores, tlb } = this.parts;
-    for (const cpu of this.m.cpus) {
-      if (cpu.buffered > 0) {
-        const due = stores.dueCycles(cpu);
-        if (due < dueCycles) {
-          dueCycles = due;
-          choice = encodeAction('drain', cpu.index, 0);
-        }
-      }
-      if (tlb.unacted(cpu) > 0) {
-        const due = tlb.dueCycles(cpu);
-        if (due < dueCycles) {
-          dueCycles = due;
-          choice = encodeAction('broadcast', cpu.index, 0);
-        }
-      }
+    const { cpus } = this.m;
+    this.earliestChoice = -1;
+    this.earliestCycles = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < cpus.length; i++) {
+      const cpu = cpus[i];
+      if (cpu.buffered > 0) this.offer('drain', cpu, 0, stores.dueCycles(cpu));
+      if (tlb.unacted(cpu) > 0) this.offer('broadcast', cpu, 0, tlb.dueCycles(cpu));
       const flying = Interrupts.inFlight(cpu);
       if (flying !== 0) {
         const vector = 31 - Math.clz32(flying & -flying);
-        const due = cpu.time[TIME.IRQ + vector];
-        if (due < dueCycles) {
-          dueCycles = due;
-          choice = encodeAction('ipi', cpu.index, vector);
-        }
+        this.offer('ipi', cpu, vector, cpu.time[TIME.IRQ + vector]);
       }
     }
-    return { choice, dueCycles };
+  }
+
+  private offer(agent: AgentName, cpu: CpuState, parameter: number, dueCycles: number): void {
+    if (dueCycles >= this.earliestCycles) return;
+    this.earliestCycles = dueCycles;
+    this.earliestChoice = encodeAction(agent, cpu.index, parameter);
   }
 
   private evict(cpu: CpuState, parameter: number): void {

@@ -6,6 +6,7 @@
  */
 import { type Cache, EXCLUSIVE, isDirty, MODIFIED, SHARED } from './cache.ts';
 import type { Coherence } from './coherence.ts';
+import { dropFetched } from './fetch-port.ts';
 import type { MemorySide, Reach } from './memory-side.ts';
 import type { CpuState } from './cpu-state.ts';
 import { COUNT, CTL } from './registers.ts';
@@ -154,14 +155,14 @@ export class CacheMaintenance {
     const line = pa >>> this.m.lineShift;
     this.eachFetchCache(cpu, (target) => {
       const slot = target.l1i.lookup(va, line, cpu.ctl[CTL.ASID]);
-      if (slot >= 0) target.l1i.drop(slot);
+      if (slot >= 0) dropFetched(this.m, target, slot);
     });
   }
 
   /** All of the instruction caches, this CPU's or every CPU's: one step. */
   fetchAllStep(cpu: CpuState): void {
     this.eachFetchCache(cpu, (target) => {
-      for (let slot = 0; slot < target.l1i.lines; slot++) if (target.l1i.pa[slot] >= 0) target.l1i.drop(slot);
+      for (let slot = 0; slot < target.l1i.lines; slot++) if (target.l1i.pa[slot] >= 0) dropFetched(this.m, target, slot);
     });
   }
 

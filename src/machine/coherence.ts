@@ -190,7 +190,9 @@ export class Coherence {
   snoopOthers(cpu: CpuState, line: number, invalidate: boolean, forgetLast: boolean): number {
     const { m } = this;
     let found = 0;
-    if (invalidate && m.platform.l1i.snooped) this.snoopInstructionCaches(line);
+    if (invalidate && m.platform.l1i.snooped && m.mutation !== 'store-forgets-icache') {
+      this.snoopInstructionCaches(line);
+    }
     let skipFirst = invalidate && m.mutation === 'lost-invalidate';
     for (let word = 0; word < 2; word++) {
       let bits = m.presence[line * 2 + word];
@@ -297,7 +299,8 @@ export class Coherence {
 
   /** A CPU that lost a line: its monitor opens, and if it waits for a store to that line, it looks again. */
   lineLost(target: CpuState, line: number, clock: number): void {
-    if (target.ctl[CTL.MONITOR] === line + 1) target.ctl[CTL.MONITOR] = 0;
+    const survives = this.m.mutation === 'monitor-survives-snoop';
+    if (target.ctl[CTL.MONITOR] === line + 1 && !survives) target.ctl[CTL.MONITOR] = 0;
     if (Atomics.load(target.ctl, CTL.WATCH) === line + 1) this.wakeWatcher(target, clock);
   }
 

@@ -8,6 +8,7 @@ import type { CpuState } from './cpu-state.ts';
 import type { Modify } from './data-port.ts';
 import type { Machine } from './machine.ts';
 import type { Reach } from './memory-side.ts';
+import { operation } from './operations.ts';
 import {
   COUNT,
   CTL,
@@ -58,6 +59,15 @@ export class SegmentationFault extends Error {
     this.name = 'SegmentationFault';
     this.fault = fault;
   }
+
+  /** Programs catch these all the time: recording where in the simulator it was thrown would cost more than the fault. */
+  static make(cpu: number, fault: Fault): SegmentationFault {
+    const limit = Error.stackTraceLimit;
+    Error.stackTraceLimit = 0;
+    const error = new SegmentationFault(cpu, fault);
+    Error.stackTraceLimit = limit;
+    return error;
+  }
 }
 
 export interface WaitOptions {
@@ -89,6 +99,19 @@ export class Cpu {
     this.dirtyBySoftware = machine.platform.mmu.accessedDirty === 'software';
   }
 
+  private readonly epochNow = () => this.machine.state.epoch;
+  private readonly tryLoad = (va: number, sizeBytes: number, _: number, epoch: number) =>
+    this.loadStep(va, sizeBytes, epoch, false);
+  private readonly tryStore = (va: number, value: number, sizeBytes: number, epoch: number) =>
+    this.storeStep(va, value, sizeBytes, epoch);
+  private readonly tryLoadPhysical = (pa: number, sizeBytes: number, uncached: number) =>
+    this.physicalLoadStep(pa, sizeBytes, uncached === 1);
+  private readonly tryStorePhysical = (pa: number, value: number, sizeAndKind: number) =>
+    this.physicalStoreStep(pa, value, sizeAndKind >> 1, sizeAndKind & 1);
+  private readonly resolveLoad = (va: number, code: number) => this.resolve(va, code, false, false);
+  private readonly resolveStore = (va: number, code: number) => this.resolve(va, code, true, false);
+  private readonly makeRoom = (_: number, code: number) => this.resolve(0, code, false, false);
+
   /** Simulated time of this CPU, cycles. */
   get clock(): number {
     return this.hw.clock;
@@ -99,14 +122,8 @@ export class Cpu {
    * @param sizeBytes 1, 2, 4 or 8; `va` must be a multiple of it. 8-byte values keep 53 bits
    * @throws SegmentationFault
    */
-  *load(va: number, sizeBytes = 4): Steps<number> {
-    let epoch = this.machine.state.epoch;
-    for (;;) {
-      yield STEP;
-      const got = this.loadStep(va, sizeBytes, epoch, false);
-      if (got >= 0) return got;
-      if (yield* this.resolve(va, got, false, false)) epoch = this.machine.state.epoch;
-    }
+  load(va: number, sizeBytes = 4): Steps<number> {
+    return operation(va, sizeBytes, 0, this.tryLoad, this.resolveLoad, this.epochNow);
   }
 
   /** Fetches an instruction word by virtual address. @throws SegmentationFault */
@@ -121,14 +138,8 @@ export class Cpu {
   }
 
   /** Stores by virtual address; arguments as `load`. @throws SegmentationFault */
-  *store(va: number, value: number, sizeBytes = 4): Steps {
-    let epoch = this.machine.state.epoch;
-    for (;;) {
-      yield STEP;
-      const code = this.storeStep(va, value, sizeBytes, epoch);
-      if (code >= 0) return;
-      if (yield* this.resolve(va, code, true, false)) epoch = this.machine.state.epoch;
-    }
+  store(va: number, value: number, sizeBytes = 4): Steps<number> {
+    return operation(va, value, sizeBytes, this.tryStore, this.resolveStore, this.epochNow);
   }
 
   /**
@@ -194,27 +205,14 @@ export class Cpu {
   }
 
   /** Loads by physical address through the kernel's linear mapping. */
-  *loadPhysical(pa: number, sizeBytes = 4, uncached = false): Steps<number> {
-    for (;;) {
-      yield STEP;
-      const got = this.physicalLoadStep(pa, sizeBytes, uncached);
-      if (got >= 0) return got;
-      yield* this.drainAll();
-    }
+  loadPhysical(pa: number, sizeBytes = 4, uncached = false): Steps<number> {
+    return operation(pa, sizeBytes, uncached ? 1 : 0, this.tryLoadPhysical, this.makeRoom, this.epochNow);
   }
 
   /** Stores by physical address through the kernel's linear mapping. */
-  *storePhysical(pa: number, value: number, sizeBytes = 4, uncached = false): Steps {
-    const { machine, hw } = this;
-    if (this.buffered && hw.buffered >= machine.stores.capacity) {
-      yield STEP;
-      this.drainStep();
-    }
-    yield STEP;
-    machine.state.lockCpu(hw);
-    hw.count(COUNT.stores);
-    this.place(pa, pa, value, sizeBytes, uncached ? 1 : 0);
-    machine.state.unlockCpu(hw);
+  storePhysical(pa: number, value: number, sizeBytes = 4, uncached = false): Steps<number> {
+    const sizeAndKind = sizeBytes * 2 + (uncached ? 1 : 0);
+    return operation(pa, value, sizeAndKind, this.tryStorePhysical, this.makeRoom, this.epochNow);
   }
 
   /** Fills physical memory with a word, a line a step, through the kernel's linear mapping. */
@@ -502,6 +500,16 @@ export class Cpu {
     return got;
   }
 
+  private physicalStoreStep(pa: number, value: number, sizeBytes: number, attributes: number): number {
+    const { machine, hw } = this;
+    if (this.buffered && hw.buffered >= machine.stores.capacity) return DRAIN_FIRST;
+    machine.state.lockCpu(hw);
+    hw.count(COUNT.stores);
+    this.place(pa, pa, value, sizeBytes, attributes);
+    machine.state.unlockCpu(hw);
+    return 0;
+  }
+
   /** Does what an access needs before it can be tried again. Returns true if the kernel had to help. */
   private *resolve(va: number, code: number, write: boolean, fetch: boolean): Steps<boolean> {
     if (code === DRAIN_FIRST) {
@@ -533,6 +541,6 @@ export class Cpu {
     this.hw.charge(costs.faultEntryCycles);
     const repaired = this.vectors ? yield* this.vectors.fault(this, fault) : false;
     this.hw.charge(costs.faultExitCycles);
-    if (!repaired) throw new SegmentationFault(this.index, fault);
+    if (!repaired) throw SegmentationFault.make(this.index, fault);
   }
 }

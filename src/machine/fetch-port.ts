@@ -65,6 +65,7 @@ export class FetchPort {
     this.read(cpu, line);
     m.lockCpu(cpu);
     const slot = l1i.victim(l1i.setOf(va, line));
+    if (l1i.pa[slot] >= 0) dropFetched(m, cpu, slot);
     l1i.install(slot, va, line, cpu.ctl[CTL.ASID], SHARED);
     for (let i = 0; i < m.wordsPerLine; i++) {
       l1i.data[slot * m.wordsPerLine + i] = this.line[i];
@@ -101,4 +102,15 @@ export class FetchPort {
     }
     this.memory.readLine(cpu, line, this.line, this.lineVersion);
   }
+}
+
+/**
+ * Drops an instruction-cache line, and with the last copy the note that there is one: a data cache takes a
+ * line exclusive only if nobody has fetched from it. The CPU's lock is held.
+ */
+export function dropFetched(m: MachineState, cpu: CpuState, slot: number): void {
+  const { l1i } = cpu;
+  const line = l1i.pa[slot];
+  l1i.drop(slot);
+  if (l1i.findPhysical(line, -1) < 0) m.clearPresence(m.fetchPresence, line, cpu.index);
 }

@@ -21,6 +21,9 @@ export const mutations = {
   'tlbi-walk-survives': 'a walk in progress is not cancelled by a TLB invalidate',
   'dsb-ignores-broadcast': 'a completion barrier does not wait for broadcasts',
   'eviction-keeps-l1': 'an L2 victim leaves its L1 copy behind',
+  'store-forgets-icache': 'a store leaves copies in snooped instruction caches',
+  'monitor-survives-snoop': 'an exclusive monitor stays armed when its line is taken away',
+  'tlb-ignores-asid': 'TLB entries match whatever the ASID',
 } as const;
 
 export type Mutation = keyof typeof mutations;

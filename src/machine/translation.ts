@@ -67,7 +67,7 @@ export class Translation {
     });
     this.depth = levels.length - 1;
     this.needsDirty = state.platform.mmu.accessedDirty !== 'ignored';
-    this.asidTagged = state.platform.mmu.tlb.asidBits > 0;
+    this.asidTagged = state.platform.mmu.tlb.asidBits > 0 && state.mutation !== 'tlb-ignores-asid';
   }
 
   /** Number of pages that an entry of `level` spans, as log2. */

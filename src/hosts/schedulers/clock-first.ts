@@ -8,9 +8,11 @@ export class ClockFirst implements Scheduler {
   readonly name = 'clock';
 
   next(view: SchedulerView): number {
+    const { runners, agents } = view;
     let choice = -1;
     let earliest = Number.POSITIVE_INFINITY;
-    for (const [cpu, runner] of view.runners.entries()) {
+    for (let cpu = 0; cpu < runners.length; cpu++) {
+      const runner = runners[cpu];
       if (!runner.isReady()) continue;
       const at = runner.readyAtCycles();
       if (at < earliest) {
@@ -18,7 +20,7 @@ export class ClockFirst implements Scheduler {
         choice = cpu;
       }
     }
-    const agent = view.agents.earliest();
-    return agent.dueCycles <= earliest && agent.choice >= 0 ? agent.choice : choice;
+    agents.findEarliest();
+    return agents.earliestChoice >= 0 && agents.earliestCycles <= earliest ? agents.earliestChoice : choice;
   }
 }

@@ -32,12 +32,11 @@ export class RandomWalk implements Scheduler {
     if (this.left-- === 0) this.mix(view);
     const bits = this.random.next() >>> 0;
     let draw = (bits & 0xffff) % (this.total + CPU_WEIGHT);
-    for (const [i, weight] of this.weights.entries()) {
-      draw -= weight;
-      if (draw >= 0) continue;
+    if (draw < this.total) {
+      let i = 0;
+      while (draw >= this.weights[i]) draw -= this.weights[i++];
       const choice = this.agent(view, i);
       if (choice >= 0) return choice;
-      break;
     }
     const n = view.runners.length;
     const first = (bits >>> 16) % n;

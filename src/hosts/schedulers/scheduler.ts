@@ -22,6 +22,7 @@ export function progressAction(view: SchedulerView, first: number): number {
   const n = view.cpus.length;
   for (let i = 0; i < n; i++) {
     const cpu = view.cpus[(first + i) % n];
+    if (!view.agents.hasProgress(cpu)) continue;
     for (const agent of progressAgents) {
       const choice = view.agents.enabledFrom(agent, cpu, 0, 32);
       if (choice >= 0) return choice;

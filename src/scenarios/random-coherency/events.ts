@@ -51,6 +51,8 @@ const RECORD = 8;
 /** Records that may be logged per access: drains, walks and findings come on top of it. */
 const RECORDS_PER_ACCESS = 8;
 const HEAD = 16;
+/** Word of the head that holds the seed, which the model needs for random replacement. */
+const SEED = 15;
 
 function logRecords(accesses: number): number {
   return accesses * RECORDS_PER_ACCESS + 1024;
@@ -67,17 +69,19 @@ export class Log {
   private readonly counter: number;
   private readonly capacity: number;
 
-  constructor(buffer: SharedArrayBuffer, cpu: number, accessesEach: number) {
+  constructor(buffer: SharedArrayBuffer, cpu: number, accessesEach: number, seed = 0) {
     this.capacity = logRecords(accessesEach);
     this.order = new Int32Array(buffer, 0, HEAD);
     this.counter = 1 + cpu;
+    if (seed !== 0) this.order[SEED] = seed;
     const at = (HEAD + cpu * this.capacity * RECORD) * 8;
     this.records = new Float64Array(buffer, at, this.capacity * RECORD);
   }
 
   readonly sink: Sink = (kind, cpu, a, b, c, d, e) => {
     const index = this.order[this.counter]++;
-    if (index >= this.capacity) throw new Error(`random-coherency: the log of ${this.capacity} records is full`);
+    if (index >= this.capacity)
+      throw new Error(`random-coherency: the log of ${this.capacity} records is full`);
     const at = index * RECORD;
     const r = this.records;
     r[at] = Atomics.add(this.order, 0, 1);
@@ -103,6 +107,10 @@ export class Log {
       next[cpu] += RECORD;
       sink(r[at + 1], r[at + 2], r[at + 3], r[at + 4], r[at + 5], r[at + 6], r[at + 7]);
     }
+  }
+
+  static seedOf(buffer: SharedArrayBuffer): number {
+    return new Int32Array(buffer)[SEED];
   }
 
   private get end(): number {

@@ -18,8 +18,7 @@ import { tapMachine } from './taps.ts';
 export const title = 'Random coherency tester';
 export const description =
   'random loads, stores, atomics and maintenance on few lines, every read checked, for every protocol and cache organisation';
-export { type Mode, type Organisation, organisationNamed, organisations };
-export { NOTE };
+export { type Mode, NOTE, type Organisation, organisationNamed, organisations };
 
 /** What a program is given; the hosts' ProgramContext. */
 interface Context {
@@ -28,13 +27,6 @@ interface Context {
   readonly cpu: Cpu;
   readonly layout: Layout;
   readonly seed: number;
-}
-
-export interface RandomCoherencyParameters {
-  readonly organisation: string;
-  readonly mode: Mode;
-  /** All CPUs together. */
-  readonly accesses: number;
 }
 
 /** A run's job, but for its limits. */
@@ -64,19 +56,21 @@ export function createWorkload(parameters: Readonly<Record<string, string | numb
     throw new Error(`random-coherency: mode is 'coherent' or 'software', not '${mode}'`);
   }
   const accesses = Number(parameters.accesses ?? 100_000);
+  // Keeps the last events in words, for the message of a difference.
+  const describes = parameters.describe === true;
   let comparer: Comparer | null = null;
 
-  const sinkOf = ({ machine, checker, cpu, layout }: Context): Sink | null => {
+  const sinkOf = ({ machine, checker, cpu, layout, seed }: Context): Sink | null => {
     if (layout.mode !== 'software') return null;
     const each = shareOf(accesses, machine);
     const speculation = speculationOf(layout);
     if (layout.log) {
-      const { sink } = new Log(layout.log, cpu.index, each);
+      const { sink } = new Log(layout.log, cpu.index, each, seed);
       tapMachine(machine, checker, speculation, sink);
       return sink;
     }
     if (!comparer) {
-      comparer = new Comparer(machine, layout);
+      comparer = new Comparer(platform, machine.options.cpus, layout, seed, describes);
       tapMachine(machine, checker, speculation, comparer.sink);
     }
     return comparer.sink;
@@ -111,7 +105,7 @@ export function createWorkload(parameters: Readonly<Record<string, string | numb
       if (layout.mode === 'software') {
         let compared = comparer;
         if (layout.log) {
-          compared = new Comparer(machine, layout);
+          compared = new Comparer(platform, cpus.length, layout, Log.seedOf(layout.log), describes);
           Log.replay(layout.log, cpus.length, shareOf(accesses, machine), compared.sink);
         }
         compared?.finish();

@@ -3,8 +3,8 @@
  * out a page that is being remapped, switching spaces. Nothing here is random but what the caller chose.
  */
 import type { Checker } from '../../checker/checker.ts';
-import type { Cpu, Fault, Steps, Vectors } from '../../machine/cpu.ts';
 import type { LineOperation } from '../../machine/cache-maintenance.ts';
+import type { Cpu, Fault, Steps, Vectors } from '../../machine/cpu.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { Reach } from '../../machine/memory-side.ts';
 import { TLBI_ALL } from '../../machine/tlb.ts';
@@ -142,6 +142,8 @@ export class Kernel implements Vectors {
     const va = yield* cpu.loadPhysical(COMMAND_VA, 4, uncached);
     const asid = yield* cpu.loadPhysical(COMMAND_ASID, 4, uncached);
     yield* cpu.tlbiLocal(kind, va, 1, asid);
+    // A store that was translated before would bring the old line in again if it drained after the flush.
+    yield* cpu.dsb();
     // Maintenance by address would look under this CPU's own ASID.
     if (this.isVivt) yield* this.flushOwnCache();
     yield* cpu.dsb();
@@ -153,7 +155,10 @@ export class Kernel implements Vectors {
     const page = this.pages.find((p) => p.va === (fault.va & ~0xfff));
     if (!page || fault.kind !== 'translation') return false;
     const uncached = cpu.machine.platform.mmu.pageTables === 'uncached';
-    yield* cpu.waitUntil(page.pteAddress, (pte) => pte !== 0, { why: 'a page that is being remapped', uncached });
+    yield* cpu.waitUntil(page.pteAddress, (pte) => pte !== 0, {
+      why: 'a page that is being remapped',
+      uncached,
+    });
     return true;
   }
 

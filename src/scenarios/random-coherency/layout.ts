@@ -106,7 +106,10 @@ const ownFrames: FramesOf = (space, page) => {
 /** Three frames in all: the same one in several pages, in other colours, and once uncached. */
 const aliasedFrames: FramesOf = (space, page) => {
   if (space < 0) return [8 + page];
-  return [[8, 8, 9, 10], [9, 10, 8, 8]][space].slice(page, page + 1);
+  return [
+    [8, 8, 9, 10],
+    [9, 10, 8, 8],
+  ][space].slice(page, page + 1);
 };
 
 export function pteOf(layout: Layout, page: Page, frame: number): number {

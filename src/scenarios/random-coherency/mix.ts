@@ -49,11 +49,13 @@ function isPossible(operation: Operation, mode: Mode, platform: Platform, cpus: 
 
 /** A table to draw operations from by a byte. */
 export function drawMix(random: Random, mode: Mode, platform: Platform, cpus: number): Operation[] {
-  const chosen = names.filter((name) => isPossible(name, mode, platform, cpus)).map((name) => {
-    const isOut = !ALWAYS.includes(name) && random.below(5) === 0;
-    const skew = [0.3, 1, 1, 3][random.below(4)];
-    return { name, weight: isOut ? 0 : weights[name] * skew };
-  });
+  const chosen = names
+    .filter((name) => isPossible(name, mode, platform, cpus))
+    .map((name) => {
+      const isOut = !ALWAYS.includes(name) && random.below(5) === 0;
+      const skew = [0.3, 1, 1, 3][random.below(4)];
+      return { name, weight: isOut ? 0 : weights[name] * skew };
+    });
   const sum = chosen.reduce((total, { weight }) => total + weight, 0);
   const table = chosen.flatMap(({ name, weight }) =>
     Array.from({ length: Math.ceil((weight / sum) * ENTRIES) }, () => name),

@@ -20,7 +20,7 @@ export interface Organisation {
   readonly modes: readonly Mode[];
 }
 
-export const protocols = ['msi', 'mesi', 'moesi', 'none'] as const;
+const protocols = ['msi', 'mesi', 'moesi', 'none'] as const;
 type Protocol = (typeof protocols)[number];
 type L1d = PlatformInput['l1d'];
 type Mmu = PlatformInput['mmu'];
@@ -192,7 +192,7 @@ function organisation(protocol: Protocol, shape: string, column: number): Organi
       walkerReads,
       accessedDirty: change.accessedDirty ?? 'ignored',
       tlb: {
-        data: { entries: 4, ways: 2, replacement },
+        data: { entries: 8, ways: 4, replacement },
         asidBits: 8,
         multipleMatch: 'first',
         ...change.tlb,

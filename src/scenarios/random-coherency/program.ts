@@ -7,6 +7,7 @@ import type { Cpu, Steps } from '../../machine/cpu.ts';
 import type { Platform } from '../../machine/platform.ts';
 import { CTL, STORE } from '../../machine/registers.ts';
 import {
+  ENTRY,
   TLBI_ALL,
   TLBI_ASID,
   TLBI_VA,
@@ -15,14 +16,16 @@ import {
 } from '../../machine/tlb.ts';
 import { EVENT, levels, reaches, type Sink } from './events.ts';
 import type { Kernel } from './kernel.ts';
-import { COUNTER_VA, type Layout, SPACES } from './layout.ts';
+import { COUNTER_VA, type Layout, type Page, SPACES } from './layout.ts';
 import { drawMix, type Operation } from './mix.ts';
 import type { Random } from './random.ts';
 
 /** What `Checker.violated` is told: a CPU did not see its own buffered store. */
-export const OWN_STORE_UNSEEN = 1;
+const OWN_STORE_UNSEEN = 1;
 /** The counter that is incremented by exclusives does not hold the number of increments. */
 export const EXCLUSIVE_NOT_ATOMIC = 2;
+/** An access went through a translation of another address space. */
+const WRONG_SPACE = 3;
 
 /** Notes of each CPU. */
 export const NOTE = { ACCESSES: 0, INCREMENTS: 1, PREDICTED: 2 } as const;
@@ -32,6 +35,8 @@ const PAGE_KINDS = [TLBI_VA, TLBI_VA_ALL_ASIDS, TLBI_VA_LAST_LEVEL, TLBI_ASID, T
 /** Of these bytes of a line programs use all, so that CPUs share lines truly and falsely. */
 const USED_BYTES = 16;
 const TRACE = 16;
+/** Accesses between two draws of the mix: no run goes without an operation for ever. */
+const MIX_ACCESSES = 3000;
 
 export interface Programmed {
   readonly cpu: Cpu;
@@ -48,21 +53,27 @@ export interface Programmed {
 export class RandomProgram {
   private readonly on: Programmed;
   private readonly platform: Platform;
-  private readonly table: readonly Operation[];
+  private table: readonly Operation[] = [];
   private readonly trace = new Uint32Array(TRACE);
   private accesses = 0;
   private writes = 0;
+  /** Page of the address that was drawn last. */
+  private drawn: Page | undefined;
 
   constructor(on: Programmed) {
     this.on = on;
     this.platform = on.cpu.machine.platform;
-    this.table = drawMix(on.random, on.layout.mode, this.platform, on.cpu.machine.options.cpus);
   }
 
   *run(): Steps {
-    const { cpu, kernel, random, accesses } = this.on;
+    const { cpu, kernel, layout, random, accesses } = this.on;
     yield* this.enter(cpu.index % SPACES);
+    let remix = 0;
     while (this.accesses < accesses) {
+      if (this.accesses >= remix) {
+        this.table = drawMix(random, layout.mode, this.platform, cpu.machine.options.cpus);
+        remix = this.accesses + MIX_ACCESSES;
+      }
       const operation = this.table[random.bits() % this.table.length];
       switch (operation) {
         case 'load':
@@ -124,8 +135,12 @@ export class RandomProgram {
     const va = this.address(size);
     const got = yield* cpu.load(va, size);
     this.accesses++;
-    if (sink) sink(EVENT.LOAD, cpu.index, va, size, got, 0, 0);
-    else if (cpu.hw.buffered > 0) this.checkOwnStores(va, size, got);
+    if (sink) {
+      sink(EVENT.LOAD, cpu.index, va, size, got, 0, 0);
+      return;
+    }
+    this.checkSpace();
+    if (cpu.hw.buffered > 0) this.checkOwnStores(va, size, got);
   }
 
   private *store(): Steps {
@@ -279,9 +294,22 @@ export class RandomProgram {
     }
   }
 
-  private page() {
+  /**
+   * The entry that the last lookup found must be of the table that this CPU uses: the checker holds an entry
+   * to its own table word, and that of another space is as good as any.
+   */
+  private checkSpace(): void {
+    const { cpu, checker } = this.on;
+    const { entry, entryTlb } = cpu.machine.translation;
+    const pteAddress = entryTlb.entries[entry + ENTRY.PTE_PA];
+    const expected = this.drawn?.pteAddress ?? 0;
+    if (pteAddress !== expected) checker?.violated(cpu.hw, WRONG_SPACE, pteAddress, expected);
+  }
+
+  private page(): Page {
     const { kernel, random } = this.on;
-    return kernel.pages[random.below(kernel.pages.length)];
+    this.drawn = kernel.pages[random.below(kernel.pages.length)];
+    return this.drawn;
   }
 
   private line(): number {

@@ -9,7 +9,12 @@ import type { Machine } from '../../machine/machine.ts';
 import { CTL } from '../../machine/registers.ts';
 import { EVENT, type Sink } from './events.ts';
 
-export function tapMachine(machine: Machine, checker: Checker | null, speculation: readonly number[], sink: Sink): void {
+export function tapMachine(
+  machine: Machine,
+  checker: Checker | null,
+  speculation: readonly number[],
+  sink: Sink,
+): void {
   const { stores, agents, translation, bulk } = machine;
   const { lineBytes } = machine.platform;
   const drained = stores.drained;
