@@ -1,0 +1,326 @@
+/**
+ * Runs of loads, stores and instruction fetches, many in one step: what BulkPort does for data, with
+ * fetches in between, and counted by kind. It holds its CPU's lock for up to CHUNK accesses at a time and
+ * gives way to snoops; hits are done here, everything else goes through the ordinary ports, so there is one
+ * machine. With a checker every access goes through the ordinary ports.
+ *
+ * A stream is a Uint32Array: bits 31..2 the word's virtual address, bits 1..0 the kind: 0 load, 1 store,
+ * 2 fetch, 3 load of a pair that belongs together (its store comes next).
+ *
+ * One instance belongs to one CPU in one thread.
+ */
+import { type Cache, EXCLUSIVE, MODIFIED } from './cache.ts';
+import type { CpuState } from './cpu-state.ts';
+import type { Machine } from './machine.ts';
+import { COUNT, CTL } from './registers.ts';
+import type { MachineState } from './state.ts';
+import { ENTRY } from './tlb.ts';
+
+/** Accesses under one hold of the lock. */
+const CHUNK = 64;
+/** Within a chunk, how often it looks whether somebody waits for the lock: every 16 accesses. */
+const POLL_MASK = 15;
+/** How long a run that gave way waits for the snoop, in looks at the counter. */
+const GIVE_WAY = 2000;
+/** Translations in use, by the low bits of the page. */
+const PAGES = 64;
+/** Words of `keys` a page: one per kind. */
+const KINDS = 4;
+const STORE = 1;
+const FETCH = 2;
+
+/** What a stream's accesses did, by kind. */
+export const STREAM = {
+  LOADS: 0,
+  STORES: 1,
+  FETCHES: 2,
+  LOAD_MISSES: 3,
+  STORE_MISSES: 4,
+  FETCH_MISSES: 5,
+  /** Fills of the L1I that had to throw a line out. */
+  FETCH_EVICTIONS: 6,
+  WORDS: 7,
+} as const;
+
+/** A way number that does not fit the cache's own note of the most recently used way. */
+const WIDE = 256;
+
+export class StreamPort {
+  /** Why the last run stopped early: a result of Translation.lookup, or 0. */
+  stopped = 0;
+  /** Keeps loads alive for the compiler. */
+  sink = 0;
+
+  private readonly machine: Machine;
+  private readonly m: MachineState;
+  private readonly cpu: CpuState;
+  private readonly counts: Float64Array;
+  private readonly fast: boolean;
+  private readonly isWide: boolean;
+  private readonly isUnified: boolean;
+  /** By page and kind: the page (-1: look it up), its physical address, and its TLB entry. */
+  private readonly keys = new Int32Array(PAGES * KINDS).fill(-1);
+  private readonly bases = new Int32Array(PAGES * KINDS);
+  private readonly entryAt = new Int32Array(PAGES * KINDS);
+  private keysChange = -1;
+  private stores = 0;
+  private fetches = 0;
+
+  /** @param counts STREAM.WORDS words that it adds to */
+  constructor(machine: Machine, cpu: CpuState, counts: Float64Array) {
+    this.machine = machine;
+    this.m = machine.state;
+    this.cpu = cpu;
+    this.counts = counts;
+    const { l1d, l1i } = machine.platform;
+    this.fast = l1d.write === 'write-back' && l1d.organisation !== 'vivt' && l1i.organisation !== 'vivt';
+    this.isWide = l1d.ways > WIDE || l1i.ways > WIDE;
+    this.isUnified = cpu.dtlb === cpu.itlb;
+  }
+
+  /**
+   * Performs accesses `from` to `to`, or fewer if one needs a walk or faults (see `stopped`). Stores write
+   * their index. Returns the index of the first access not done.
+   */
+  run(words: Uint32Array, from: number, to: number): number {
+    const { m, cpu } = this;
+    this.stopped = 0;
+    let at = from;
+    while (at < to && this.stopped === 0) {
+      m.lockCpu(cpu);
+      const end = Math.min(to, at + CHUNK);
+      at = this.fast && m.check === null ? this.chunk(words, at, end) : this.slowly(words, at, end);
+      m.unlockCpu(cpu);
+      if (m.threaded && Atomics.load(cpu.ctl, CTL.SNOOPERS) > 0) this.giveWay();
+    }
+    return at;
+  }
+
+  private giveWay(): void {
+    const { ctl } = this.cpu;
+    for (let i = 0; i < GIVE_WAY && Atomics.load(ctl, CTL.SNOOPERS) > 0; i++);
+  }
+
+  private chunk(words: Uint32Array, from: number, to: number): number {
+    const { cpu, counts } = this;
+    const { counters } = cpu;
+    let at = from;
+    while (at < to) {
+      this.checkKeys();
+      const hits = this.hits(words, at, to) - at;
+      const { stores, fetches } = this;
+      const loads = hits - stores - fetches;
+      at += hits;
+      cpu.charge(hits * this.m.platform.costs.l1HitCycles);
+      counters[COUNT.loads] += loads;
+      counters[COUNT.stores] += stores;
+      counters[COUNT.fetches] += fetches;
+      counts[STREAM.LOADS] += loads;
+      counts[STREAM.STORES] += stores;
+      counts[STREAM.FETCHES] += fetches;
+      if (at === to || (this.m.threaded && Atomics.load(cpu.ctl, CTL.SNOOPERS) !== 0)) break;
+      if (!this.miss(words[at], at, false)) break;
+      at++;
+    }
+    return at;
+  }
+
+  /** Forgets the translations in use if they may be out of date. The CPU's lock is held. */
+  private checkKeys(): void {
+    const change = this.cpu.ctl[CTL.TLB_CHANGES];
+    if (this.keysChange === change) return;
+    this.keys.fill(-1);
+    this.keysChange = change;
+  }
+
+  /**
+   * The hit path: nothing but hits of known pages in the L1 caches, until something else comes. Returns the
+   * index of that; `stores` and `fetches` count those. A fetch from the line of the fetch before changes
+   * nothing but the count: the line and its translation are the most recently used already.
+   */
+  private hits(words: Uint32Array, from: number, to: number): number {
+    const { keys, bases, entryAt, cpu, isWide } = this;
+    const { l1d, l1i, ctl } = cpu;
+    const { pa, state, mru, data, ways, setMask, lineShift } = l1d;
+    const virtualData = l1d.virtualIndex;
+    const { pa: codePa, mru: codeMru, data: code, ways: codeWays, setMask: codeMask } = l1i;
+    const virtualCode = l1i.virtualIndex;
+    const wordMask = l1d.wordsPerLine - 1;
+    const lineWords = lineShift - 2;
+    const dtlb = cpu.dtlb.keepsAges ? cpu.dtlb : null;
+    const itlb = cpu.itlb.keepsAges ? cpu.itlb : null;
+    const sharedAges = this.isUnified && dtlb !== null;
+    const { threaded } = this.m;
+    let lastPage = -1;
+    let lastCodePage = -1;
+    let lastCodeLine = -1;
+    let lastCodeBase = 0;
+    let stores = 0;
+    let fetches = 0;
+    let sink = 0;
+    let i = from;
+    for (; i < to; i++) {
+      // A snoop that waits for the lock costs its CPU more than a chunk cut short costs this one.
+      if (threaded && (i & POLL_MASK) === 0 && Atomics.load(ctl, CTL.SNOOPERS) !== 0) break;
+      const word = words[i] | 0;
+      const virtualLine = word >>> lineShift;
+      const isFetch = (word & 3) === FETCH;
+      if (isFetch && virtualLine === lastCodeLine) {
+        sink ^= code[lastCodeBase + ((word >>> 2) & wordMask)];
+        fetches++;
+        continue;
+      }
+      const known = ((word >>> 10) & 0xfc) | (word & 3);
+      const vpn = word >>> 12;
+      if (keys[known] !== vpn) break;
+      const line = (bases[known] | (word & 0xffc)) >>> lineShift;
+      if (isFetch) {
+        const set = (virtualCode ? virtualLine : line) & codeMask;
+        let slot = (Math.imul(set, codeWays) + codeMru[set]) | 0;
+        if (codePa[slot] !== line || isWide) {
+          slot = findWay(l1i, set, line);
+          if (slot < 0) break;
+        }
+        lastCodeBase = slot << lineWords;
+        if (!sharedAges) lastCodeLine = virtualLine;
+        sink ^= code[lastCodeBase + ((word >>> 2) & wordMask)];
+        fetches++;
+        if (itlb !== null && vpn !== lastCodePage) {
+          itlb.touch(entryAt[known]);
+          lastCodePage = vpn;
+          if (sharedAges) lastPage = -1;
+        }
+        continue;
+      }
+      const set = (virtualData ? virtualLine : line) & setMask;
+      let slot = (Math.imul(set, ways) + mru[set]) | 0;
+      if (pa[slot] !== line || isWide) {
+        slot = findWay(l1d, set, line);
+        if (slot < 0) break;
+      }
+      const index = (slot << lineWords) + ((word >>> 2) & wordMask);
+      if ((word & 3) !== STORE) sink ^= data[index];
+      else {
+        const held = state[slot];
+        if (held < EXCLUSIVE) break;
+        if (held !== MODIFIED) state[slot] = MODIFIED;
+        data[index] = i;
+        stores++;
+      }
+      if (dtlb !== null && vpn !== lastPage) {
+        dtlb.touch(entryAt[known]);
+        lastPage = vpn;
+        if (sharedAges) lastCodePage = -1;
+      }
+    }
+    this.stores = stores;
+    this.fetches = fetches;
+    this.sink = sink;
+    return i;
+  }
+
+  /** An access that the hit path cannot do. Returns false if it needs a walk or faults. */
+  private miss(word: number, index: number, judged: boolean): boolean {
+    const { cpu } = this;
+    const { translation } = this.machine;
+    const va = (word & ~3) >>> 0;
+    const kind = word & 3;
+    const write = kind === STORE;
+    const fetch = kind === FETCH;
+    const pa = translation.lookup(cpu, va, write, fetch);
+    if (pa < 0) {
+      this.stopped = pa;
+      return false;
+    }
+    if (judged) translation.judge(cpu, va, write, fetch);
+    else this.remember(va, pa, kind);
+    this.access(va, pa, kind, index);
+    return true;
+  }
+
+  private remember(va: number, pa: number, kind: number): void {
+    const { cpu, keys } = this;
+    const { translation } = this.machine;
+    const { entry, attributes } = translation;
+    if (attributes !== 0 || cpu.ctl[CTL.CACHE_ON] === 0) return;
+    // The lookup itself may have moved an entry up from the second level.
+    this.checkKeys();
+    const vpn = va >>> 12;
+    const first = (vpn & (PAGES - 1)) * KINDS;
+    const note = (which: number) => {
+      keys[first + which] = vpn;
+      this.bases[first + which] = pa & ~0xfff;
+      this.entryAt[first + which] = Math.max(0, entry);
+    };
+    note(kind);
+    if (kind === FETCH) return;
+    note(0);
+    note(3);
+    if (kind === STORE) return;
+    if (entry < 0 || translation.storeNeedsNothing(cpu.dtlb.entries[entry + ENTRY.PTE])) note(STORE);
+    else keys[first + STORE] = -1;
+  }
+
+  private access(va: number, pa: number, kind: number, index: number): void {
+    const { cpu, counts, machine } = this;
+    const { attributes } = machine.translation;
+    const { counters } = cpu;
+    if (this.isWide) this.unhint(va, pa, kind);
+    if (kind === FETCH) {
+      const before = counters[COUNT.l1iMisses];
+      const evicts = !hasRoom(cpu.l1i, va, pa);
+      machine.fetchPort.fetch(cpu, va, pa, attributes);
+      counts[STREAM.FETCHES]++;
+      if (counters[COUNT.l1iMisses] === before) return;
+      counts[STREAM.FETCH_MISSES]++;
+      if (evicts) counts[STREAM.FETCH_EVICTIONS]++;
+      return;
+    }
+    const before = counters[COUNT.l1dMisses];
+    if (kind === STORE) {
+      counters[COUNT.stores]++;
+      machine.port.store(cpu, va, pa, 4, index, 0, attributes);
+      counts[STREAM.STORES]++;
+      counts[STREAM.STORE_MISSES] += counters[COUNT.l1dMisses] - before;
+    } else {
+      counters[COUNT.loads]++;
+      machine.port.load(cpu, va, pa, 4, attributes);
+      counts[STREAM.LOADS]++;
+      counts[STREAM.LOAD_MISSES] += counters[COUNT.l1dMisses] - before;
+    }
+  }
+
+  /** The cache's own note of the most recently used way has 8 bits: with more ways it must not be trusted. */
+  private unhint(va: number, pa: number, kind: number): void {
+    const cache = kind === FETCH ? this.cpu.l1i : this.cpu.l1d;
+    const slot = cache.lookup(va, pa >>> cache.lineShift, this.cpu.ctl[CTL.ASID]);
+    if (slot >= 0) cache.mru[(slot / cache.ways) | 0] = (slot % cache.ways) + 1;
+  }
+
+  private slowly(words: Uint32Array, from: number, to: number): number {
+    for (let i = from; i < to; i++) {
+      this.cpu.ctl[CTL.ACCESS_EPOCH] = this.m.epoch;
+      if (!this.miss(words[i], i, true)) return i;
+    }
+    return to;
+  }
+}
+
+/** Slot of a line that is not the set's most recently used, which it becomes; -1 if it is not there. */
+function findWay(cache: Cache, set: number, line: number): number {
+  const { pa, ways } = cache;
+  const base = set * ways;
+  for (let slot = base; slot < base + ways; slot++) {
+    if (pa[slot] !== line) continue;
+    if (ways > WIDE) cache.mru[set] = slot - base + 1;
+    cache.touch(slot);
+    return slot;
+  }
+  return -1;
+}
+
+function hasRoom(cache: Cache, va: number, pa: number): boolean {
+  const base = cache.setOf(va, pa >>> cache.lineShift) * cache.ways;
+  for (let slot = base; slot < base + cache.ways; slot++) if (cache.pa[slot] < 0) return true;
+  return false;
+}
