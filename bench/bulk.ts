@@ -72,7 +72,7 @@ async function machineRate(cpus: number, sharedPercent: number): Promise<number>
 const median = (list: number[]) => list.sort((a, b) => a - b)[list.length >> 1];
 const measured: Record<string, number[]> = {};
 const note = (name: string, rate: number) => {
-  (measured[name] ??= []).push(rate);
+  measured[name] = [...(measured[name] ?? []), rate];
 };
 const trace = makeTrace(0, { ...base, sharedPercent: 0 });
 for (let round = 0; round < rounds; round++) {
@@ -86,7 +86,9 @@ for (let round = 0; round < rounds; round++) {
 }
 await host.close();
 const rate = Object.fromEntries(Object.entries(measured).map(([name, list]) => [name, median(list)]));
-console.log(`16 KB private per CPU, 30 % stores, neoverse, ${accesses} accesses per CPU, median of ${rounds}`);
+console.log(
+  `16 KB private per CPU, 30 % stores, neoverse, ${accesses} accesses per CPU, median of ${rounds}`,
+);
 for (const [name, value] of Object.entries(rate)) {
   console.log(`${name.padEnd(22)} ${value.toFixed(1).padStart(7)} M accesses/s`);
 }

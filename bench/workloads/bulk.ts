@@ -2,13 +2,14 @@
  * Bulk accesses: each CPU touches private memory, and now and then lines that it shares with one other
  * CPU, in one address space. Wall time is taken inside the CPU's thread, after a warm-up.
  */
-import type { Parameters, ProgramContext, StartedProgram, Workload } from '../../src/hosts/job.ts';
+
 import type { AddressSpace } from '../../src/kernel/address-space.ts';
 import { Kernel, type KernelLayout, layKernel, READ_WRITE } from '../../src/kernel/kernel.ts';
 import { layTables } from '../../src/kernel/page-table.ts';
 import type { Cpu, Steps } from '../../src/machine/cpu.ts';
 import type { Machine } from '../../src/machine/machine.ts';
 import { PAGE_BYTES } from '../../src/machine/platform.ts';
+import type { Parameters, ProgramContext, StartedProgram, Workload } from '../../src/program/workload.ts';
 
 const BASE = 0x4000_0000;
 /** Bytes that a pair of CPUs shares: 16 lines of 64 bytes. */

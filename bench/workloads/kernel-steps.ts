@@ -1,10 +1,11 @@
 /** Kernel code as scenarios have it: locks, list walks, page-table reads, user accesses, now and then a flush. */
-import type { Parameters, ProgramContext, StartedProgram, Workload } from '../../src/hosts/job.ts';
+
 import { Kernel, type KernelLayout, layKernel, READ_WRITE } from '../../src/kernel/kernel.ts';
 import { layTables } from '../../src/kernel/page-table.ts';
 import { type SpinLock, spinLock, spinUnlock } from '../../src/kernel/spin-lock.ts';
 import type { Cpu, Steps } from '../../src/machine/cpu.ts';
 import { PAGE_BYTES } from '../../src/machine/platform.ts';
+import type { Parameters, ProgramContext, StartedProgram, Workload } from '../../src/program/workload.ts';
 
 const BASE = 0x4000_0000;
 const PAGES = 8;

@@ -10,11 +10,26 @@
  * old translation must be gone (`contract`) and when a frame must not be reachable (`frameFreed`).
  */
 import { frameAddress, PTE } from '../machine/attributes.ts';
-import { type CheckPort, type ObservedCpu, PLACE_L1I, PLACE_UNCACHED, PLACE_UNCACHED_FETCH } from '../machine/check-port.ts';
+import {
+  type CheckPort,
+  type ObservedCpu,
+  PLACE_L1I,
+  PLACE_UNCACHED,
+  PLACE_UNCACHED_FETCH,
+} from '../machine/check-port.ts';
 import type { Cpu } from '../machine/cpu.ts';
 import { extract, insert } from '../machine/data-port.ts';
 import { acquireLock, releaseLock } from '../machine/locks.ts';
-import { CTL, DVM, FINDING, GLOBAL, STOP_DEADLOCK, STOP_FINDING, STORE, TLB_LOG } from '../machine/registers.ts';
+import {
+  CTL,
+  DVM,
+  FINDING,
+  GLOBAL,
+  STOP_DEADLOCK,
+  STOP_FINDING,
+  STORE,
+  TLB_LOG,
+} from '../machine/registers.ts';
 import type { Shadow } from '../machine/shadow.ts';
 import type { MachineState } from '../machine/state.ts';
 import { ENTRY, TLBI_ALL, TLBI_ASID, TLBI_VA_ALL_ASIDS } from '../machine/tlb.ts';
@@ -171,14 +186,17 @@ export class Checker implements CheckPort {
     for (let n = target.ctl[CTL.QUEUE_HEAD]; n !== target.ctl[CTL.QUEUE_TAIL]; n++) {
       const at = ((n >>> 0) % entries) * DVM.WORDS;
       const q = target.queue;
-      if (covers(q[at + DVM.KIND], q[at + DVM.VA] >>> 0, q[at + DVM.PAGES], q[at + DVM.ASID], va, asid)) return 1;
+      if (covers(q[at + DVM.KIND], q[at + DVM.VA] >>> 0, q[at + DVM.PAGES], q[at + DVM.ASID], va, asid))
+        return 1;
     }
     const log = target.tlbLog;
     const count = log[0];
     for (let n = count - 1; n >= 0 && n >= count - TLB_LOG.ENTRIES; n--) {
       const at = 1 + (n % TLB_LOG.ENTRIES) * TLB_LOG.WORDS;
       const kind = log[at + TLB_LOG.KIND];
-      if (!covers(kind, log[at + TLB_LOG.VA] >>> 0, log[at + TLB_LOG.PAGES], log[at + TLB_LOG.ASID], va, asid)) {
+      if (
+        !covers(kind, log[at + TLB_LOG.VA] >>> 0, log[at + TLB_LOG.PAGES], log[at + TLB_LOG.ASID], va, asid)
+      ) {
         continue;
       }
       const acted = log[at + TLB_LOG.EPOCH];
@@ -207,7 +225,14 @@ export class Checker implements CheckPort {
     this.report(cpu, { kind: 'multiple-match', va });
   }
 
-  invalidatedTlb(target: ObservedCpu, kind: number, va: number, pages: number, asid: number, from: number): void {
+  invalidatedTlb(
+    target: ObservedCpu,
+    kind: number,
+    va: number,
+    pages: number,
+    asid: number,
+    from: number,
+  ): void {
     const log = target.tlbLog;
     const at = 1 + (log[0]++ % TLB_LOG.ENTRIES) * TLB_LOG.WORDS;
     log[at + TLB_LOG.KIND] = kind;
@@ -290,7 +315,14 @@ function grants(newest: number, used: number, write: boolean, fetch: boolean): b
   return (!write || (newest & PTE.WRITE) !== 0) && (!fetch || (newest & PTE.EXECUTE) !== 0);
 }
 
-function covers(kind: number, from: number, pages: number, asid: number, va: number, entryAsid: number): boolean {
+function covers(
+  kind: number,
+  from: number,
+  pages: number,
+  asid: number,
+  va: number,
+  entryAsid: number,
+): boolean {
   if (kind === TLBI_ALL) return true;
   if (kind === TLBI_ASID) return entryAsid === asid;
   if (kind !== TLBI_VA_ALL_ASIDS && entryAsid !== -1 && entryAsid !== asid) return false;

@@ -1,23 +1,9 @@
-/**
- * What a run is, as plain data that crosses threads, and what comes out of it. Hosts know programs only
- * through this: who provides them says where the module is.
- */
-import type { Checker } from '../checker/checker.ts';
+/** What a run is, as plain data that crosses threads, and what comes out of it. */
 import type { FindingRecord } from '../checker/finding.ts';
-import type { Cpu, Steps, Vectors } from '../machine/cpu.ts';
-import type { Machine } from '../machine/machine.ts';
 import type { Mutation } from '../machine/mutations.ts';
 import type { AgentName, Platform } from '../machine/platform.ts';
 import type { CounterName } from '../machine/registers.ts';
-
-export type Parameters = Readonly<Record<string, string | number | boolean>>;
-
-/** Where programs come from: a module that exports `createWorkload(parameters): Workload`. */
-export interface ProgramSource {
-  /** URL of the module, so that a worker thread can import it as well. */
-  readonly module: string;
-  readonly parameters: Parameters;
-}
+import type { ProgramSource } from '../program/workload.ts';
 
 export interface Job {
   readonly platform: Platform;
@@ -39,33 +25,6 @@ export interface Job {
   readonly maxSeconds: number;
   readonly mutation?: Mutation;
 }
-
-/** What a program is given. `layout` is what `setup` returned. */
-export interface ProgramContext<Layout> {
-  readonly machine: Machine;
-  readonly checker: Checker | null;
-  readonly cpu: Cpu;
-  readonly layout: Layout;
-  readonly seed: number;
-}
-
-export interface StartedProgram {
-  readonly program: Steps;
-  readonly vectors: Vectors | null;
-}
-
-/** Programs for all CPUs of a machine. `setup` runs once; `start` in each CPU's thread. */
-export interface Workload<Layout = unknown> {
-  /** Lays memory out before anything runs. What it returns must survive structured cloning. */
-  setup(machine: Machine): Layout;
-  start(context: ProgramContext<Layout>): StartedProgram;
-  /** Looks at the machine when all programs have ended. */
-  finish?(machine: Machine, layout: Layout, checker: Checker | null): void;
-  /** Virtual addresses that speculation may go to. */
-  speculation?(layout: Layout): number[];
-}
-
-export type WorkloadModule = { createWorkload(parameters: Parameters): Workload };
 
 /** How a run ended. */
 export type Outcome = 'finished' | 'finding' | 'deadlock' | 'step-limit' | 'time-limit' | 'error';

@@ -3,8 +3,9 @@
  * takes the next step. The same seed gives the same run to the bit.
  */
 import { GLOBAL, STOP_DEADLOCK, STOP_FINDING, STOP_NONE } from '../machine/registers.ts';
+import type { Workload } from '../program/workload.ts';
 import { waitCycle } from './deadlock.ts';
-import type { Job, Outcome, RunResult, Workload } from './job.ts';
+import type { Job, Outcome, RunResult } from './job.ts';
 import type { CpuRunner } from './runner.ts';
 import type { Scheduler, SchedulerView } from './schedulers/scheduler.ts';
 import { Session } from './session.ts';

@@ -5,8 +5,9 @@
 import { Checker } from '../checker/checker.ts';
 import { Cpu } from '../machine/cpu.ts';
 import { Machine } from '../machine/machine.ts';
-import { COUNT, CTL, type CounterName, counterNames, GLOBAL } from '../machine/registers.ts';
-import type { CpuResult, Job, Outcome, RunResult, Unfinished, Workload, WorkloadModule } from './job.ts';
+import { COUNT, type CounterName, CTL, counterNames, GLOBAL } from '../machine/registers.ts';
+import type { Workload, WorkloadModule } from '../program/workload.ts';
+import type { CpuResult, Job, Outcome, RunResult, Unfinished } from './job.ts';
 import { CpuRunner } from './runner.ts';
 
 /** Imports the module that a job's programs come from. @throws Error if it exports no createWorkload */

@@ -2,8 +2,9 @@
  * The loop of one simulated CPU in its own thread: steps while it can, lets the hardware's agents act at
  * random in between, sleeps when it waits.
  */
-import type { RandomGenerator } from 'pure-rand/types/RandomGenerator';
+
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
+import type { RandomGenerator } from 'pure-rand/types/RandomGenerator';
 import { Interrupts } from '../machine/interrupts.ts';
 import { acquireLock, releaseLock } from '../machine/locks.ts';
 import type { AgentName } from '../machine/platform.ts';
@@ -180,7 +181,11 @@ export class ThreadCpu {
     const risen = Atomics.load(state.global, GLOBAL.RISEN);
     const asleep = Atomics.add(state.global, GLOBAL.ASLEEP, 1) + 1;
     // A thread that got up while the others were looked at may have moved one already seen.
-    if (asleep === state.cpus.length && this.nobodyCanMove() && Atomics.load(state.global, GLOBAL.RISEN) === risen) {
+    if (
+      asleep === state.cpus.length &&
+      this.nobodyCanMove() &&
+      Atomics.load(state.global, GLOBAL.RISEN) === risen
+    ) {
       this.reportDeadlock(state.cpus.filter((cpu) => !isEnded(cpu.ctl)).map((cpu) => cpu.index));
     }
     this.slots?.release();

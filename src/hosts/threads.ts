@@ -140,7 +140,9 @@ function startThread(): CpuThread {
   const { url, execArgv } = workerEntry('cpu');
   const worker = new Worker(url, { execArgv });
   const died = new Promise<ThreadReport>((resolve) => {
-    worker.once('error', (error) => resolve({ error: `a CPU's thread failed: ${error.stack ?? error.message}` }));
+    worker.once('error', (error) =>
+      resolve({ error: `a CPU's thread failed: ${error.stack ?? error.message}` }),
+    );
     worker.once('exit', (code) => resolve({ error: `a CPU's thread ended with exit code ${code}` }));
   });
   return { worker, api: wrap<CpuThreadApi>(nodeEndpoint(worker)), died };

@@ -45,7 +45,12 @@ function rootPages(boot: BootMemory): number {
 }
 
 /** The area that holds a page, or undefined. The space's lock is held. */
-export function* findArea(cpu: Cpu, space: AddressSpace, page: number, uncached: boolean): Steps<Area | undefined> {
+export function* findArea(
+  cpu: Cpu,
+  space: AddressSpace,
+  page: number,
+  uncached: boolean,
+): Steps<Area | undefined> {
   for (let slot = 0; slot < MAX_AREAS; slot++) {
     const at = space.areasPa + slot * 12;
     const endPage = yield* cpu.loadPhysical(at + 4, 4, uncached);

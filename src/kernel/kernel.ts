@@ -10,9 +10,16 @@ import type { Machine } from '../machine/machine.ts';
 import { PAGE_BYTES, PAGE_SHIFT } from '../machine/platform.ts';
 import { CTL } from '../machine/registers.ts';
 import { TLBI_VA } from '../machine/tlb.ts';
-import { type AddressSpace, type Area, findArea, freeAreaSlot, laySpace, writeArea } from './address-space.ts';
+import {
+  type AddressSpace,
+  type Area,
+  findArea,
+  freeAreaSlot,
+  laySpace,
+  writeArea,
+} from './address-space.ts';
 import { BootMemory } from './boot-memory.ts';
-import { CALL_VECTOR, CrossCalls, type CrossCallLayout, layCrossCalls } from './cross-call.ts';
+import { CALL_VECTOR, type CrossCallLayout, CrossCalls, layCrossCalls } from './cross-call.ts';
 import { Frames, type FramesLayout, layFrames } from './frames.ts';
 import { PageTable } from './page-table.ts';
 import { type SpinLock, spinLock, spinUnlock } from './spin-lock.ts';
@@ -92,7 +99,8 @@ export class Kernel implements Vectors {
     const slot = yield* freeAreaSlot(cpu, space, this.uncached);
     const area: Area = { slot, startPage, endPage: startPage + pages, permissions };
     yield* writeArea(cpu, space, area, this.uncached);
-    for (let page = 0; page < pages; page++) yield* this.populate(cpu, space, va + page * PAGE_BYTES, permissions);
+    for (let page = 0; page < pages; page++)
+      yield* this.populate(cpu, space, va + page * PAGE_BYTES, permissions);
     yield* cpu.dsb();
     yield* spinUnlock(cpu, space.lock, this.uncached);
   }

@@ -110,4 +110,3 @@ export class PageTable {
     yield* cpu.dsb();
   }
 }
-

@@ -6,10 +6,10 @@
  */
 import { ATTRIBUTE_NORMAL, attributesOf, frameAddress, PTE } from './attributes.ts';
 import type { Coherence } from './coherence.ts';
+import type { CpuState } from './cpu-state.ts';
 import type { DataPort } from './data-port.ts';
 import { Interrupts } from './interrupts.ts';
 import { type AgentName, agentNames, PAGE_BYTES } from './platform.ts';
-import type { CpuState } from './cpu-state.ts';
 import { CTL, TIME } from './registers.ts';
 import type { MachineState } from './state.ts';
 import type { StoreBuffer } from './store-buffer.ts';

@@ -6,8 +6,8 @@
  * A trace is a Uint32Array: bits 31..2 the word's virtual address, bit 0 set for a store.
  */
 import { type Cache, EXCLUSIVE, MODIFIED } from './cache.ts';
-import type { DataPort } from './data-port.ts';
 import type { CpuState } from './cpu-state.ts';
+import type { DataPort } from './data-port.ts';
 import { COUNT, CTL } from './registers.ts';
 import type { MachineState } from './state.ts';
 import { ENTRY } from './tlb.ts';

@@ -6,9 +6,9 @@
  */
 import { type Cache, EXCLUSIVE, isDirty, MODIFIED, SHARED } from './cache.ts';
 import type { Coherence } from './coherence.ts';
+import type { CpuState } from './cpu-state.ts';
 import { dropFetched } from './fetch-port.ts';
 import type { MemorySide, Reach } from './memory-side.ts';
-import type { CpuState } from './cpu-state.ts';
 import { COUNT, CTL } from './registers.ts';
 import type { MachineState } from './state.ts';
 
@@ -130,7 +130,13 @@ export class CacheMaintenance {
   }
 
   /** One set and way of one of this CPU's own levels (or the shared L2, if it is reached): one step. */
-  bySetWayStep(cpu: CpuState, level: 'l1d' | 'l2' | 'shared', set: number, way: number, operation: LineOperation): void {
+  bySetWayStep(
+    cpu: CpuState,
+    level: 'l1d' | 'l2' | 'shared',
+    set: number,
+    way: number,
+    operation: LineOperation,
+  ): void {
     const { m } = this;
     cpu.count(COUNT.maintenance);
     cpu.charge(m.platform.costs.setWayLineCycles);
@@ -162,7 +168,8 @@ export class CacheMaintenance {
   /** All of the instruction caches, this CPU's or every CPU's: one step. */
   fetchAllStep(cpu: CpuState): void {
     this.eachFetchCache(cpu, (target) => {
-      for (let slot = 0; slot < target.l1i.lines; slot++) if (target.l1i.pa[slot] >= 0) dropFetched(this.m, target, slot);
+      for (let slot = 0; slot < target.l1i.lines; slot++)
+        if (target.l1i.pa[slot] >= 0) dropFetched(this.m, target, slot);
     });
   }
 

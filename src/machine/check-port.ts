@@ -11,7 +11,6 @@ export interface ObservedCpu {
   readonly tlbLog: Int32Array;
 }
 
-
 /** Where a value came from, for explanations. */
 export const PLACE_L1D = 0;
 export const PLACE_L2 = 1;
@@ -43,13 +42,27 @@ export interface CheckPort {
   /** A dirty line is dropped without write-back; `versions[at..]` are the versions of its words. */
   discarded(cpu: ObservedCpu, line: number, versions: Int32Array, at: number): void;
   /** An access through the TLB entry at `entries[at..]` (see ENTRY in tlb.ts) is performed. */
-  translated(cpu: ObservedCpu, va: number, write: boolean, fetch: boolean, entries: Int32Array, at: number): void;
+  translated(
+    cpu: ObservedCpu,
+    va: number,
+    write: boolean,
+    fetch: boolean,
+    entries: Int32Array,
+    at: number,
+  ): void;
   /** The walker read the table word at `pa` and got this version. */
   walked(cpu: ObservedCpu, va: number, pa: number, version: number): void;
   /** A lookup matched two entries. */
   multipleMatch(cpu: ObservedCpu, va: number): void;
   /** A TLB invalidate takes effect on `target`. */
-  invalidatedTlb(target: ObservedCpu, kind: number, va: number, pages: number, asid: number, from: number): void;
+  invalidatedTlb(
+    target: ObservedCpu,
+    kind: number,
+    va: number,
+    pages: number,
+    asid: number,
+    from: number,
+  ): void;
   /** CPUs wait for each other: `cycle` lists them. */
   deadlocked(cycle: readonly number[]): void;
 }

@@ -7,10 +7,11 @@
  * The private L2 includes the L1D. Exclusive in the L1D means "may store without asking"; the effective
  * state of a CPU's copy is the dirtier of the two levels.
  */
-import { type Cache, EXCLUSIVE, isDirty, MODIFIED, OWNED, SHARED } from './cache.ts';
-import type { MemorySide } from './memory-side.ts';
+import { type Cache, EXCLUSIVE, isDirty, MODIFIED, SHARED } from './cache.ts';
 import type { CpuState } from './cpu-state.ts';
-import { COUNT, CTL, GLOBAL, TIME } from './registers.ts';
+import type { MemorySide } from './memory-side.ts';
+import { COUNT, CTL } from './registers.ts';
+import { HAD_COPY, HAD_DIRTY, Snoops } from './snoops.ts';
 import type { MachineState } from './state.ts';
 
 /** The copy that `acquire` got: in the L1D, or in the L2 for a store that does not allocate in the L1D. */
@@ -19,28 +20,13 @@ export interface Held {
   slot: number;
 }
 
-/** What a snoop found. */
-const HAD_COPY = 1;
-const HAD_DIRTY = 2;
-
-export class Coherence {
-  /** Wakes the thread of a blocked CPU; the threads host sets it. */
-  notify: (cpu: CpuState) => void = () => {};
-
-  private readonly m: MachineState;
-  private readonly memory: MemorySide;
+export class Coherence extends Snoops {
   private readonly held: Held;
-  /** Data of the line that the running transaction moves. */
-  private readonly line: Int32Array;
-  private readonly lineVersion: Int32Array;
   private readonly victim: Int32Array;
   private readonly victimVersion: Int32Array;
 
   constructor(state: MachineState, memory: MemorySide) {
-    this.m = state;
-    this.memory = memory;
-    this.line = new Int32Array(state.wordsPerLine);
-    this.lineVersion = new Int32Array(state.wordsPerLine);
+    super(state, memory);
     this.victim = new Int32Array(state.wordsPerLine);
     this.victimVersion = new Int32Array(state.wordsPerLine);
     this.held = { cache: state.cpus[0].l1d, slot: -1 };
@@ -162,6 +148,7 @@ export class Coherence {
     m.unlockCpu(cpu);
     m.occupyBus(cpu, costs.busOccupancyCycles);
     const found = m.coherent ? this.snoopOthers(cpu, line, forWrite, false) : 0;
+    if (found & HAD_COPY) cpu.count(COUNT.missesHeldElsewhere);
     if (found & HAD_DIRTY) {
       cpu.count(COUNT.cacheToCache);
       cpu.charge(costs.cacheToCacheCycles);
@@ -183,143 +170,6 @@ export class Coherence {
     return m.platform.l1i.snooped && (m.fetchPresence[line * 2] | m.fetchPresence[line * 2 + 1]) !== 0;
   }
 
-  /**
-   * Snoops every other CPU that may hold the line. With `invalidate` instruction caches lose it as well,
-   * this CPU's own included, where the platform snoops them. The caller holds the line's home lock only.
-   */
-  snoopOthers(cpu: CpuState, line: number, invalidate: boolean, forgetLast: boolean): number {
-    const { m } = this;
-    let found = 0;
-    if (invalidate && m.platform.l1i.snooped && m.mutation !== 'store-forgets-icache') {
-      this.snoopInstructionCaches(line);
-    }
-    let skipFirst = invalidate && m.mutation === 'lost-invalidate';
-    for (let word = 0; word < 2; word++) {
-      let bits = m.presence[line * 2 + word];
-      if (word === cpu.index >> 5) bits &= ~(1 << (cpu.index & 31));
-      while (bits !== 0) {
-        const bit = bits & -bits;
-        bits ^= bit;
-        const target = m.cpus[word * 32 + (31 - Math.clz32(bit))];
-        if (skipFirst) {
-          skipFirst = false;
-          continue;
-        }
-        if (forgetLast && bits === 0) continue;
-        found |= this.snoop(cpu, target, line, invalidate);
-      }
-    }
-    return found;
-  }
-
-  /** Takes a line away from every other CPU; what was dirty goes to the memory side. Home lock held. */
-  invalidateOthers(cpu: CpuState, line: number): void {
-    const found = this.snoopOthers(cpu, line, true, false);
-    if (found & HAD_DIRTY) this.memory.writeLine(cpu, line, this.line, this.lineVersion);
-  }
-
-  /** One CPU's answer to a snoop. A dirty copy ends up in the transaction's buffer. */
-  private snoop(cpu: CpuState, target: CpuState, line: number, invalidate: boolean): number {
-    const { m } = this;
-    const { l1d, l2 } = target;
-    let found = 0;
-    m.lockOther(target);
-    const after = m.platform.coherence === 'moesi' ? OWNED : SHARED;
-    const keeps = m.mutation === 'snoop-keeps-exclusive';
-    for (let slot = l1d.findPhysical(line, -1); slot >= 0; slot = l1d.findPhysical(line, slot)) {
-      found |= HAD_COPY;
-      if (isDirty(l1d.state[slot])) {
-        // Two dirty aliases in one cache: the earlier one goes to memory, as its eviction would have.
-        if (found & HAD_DIRTY) this.memory.writeLine(target, line, this.line, this.lineVersion);
-        found |= HAD_DIRTY;
-        this.copyOut(l1d, slot, this.line, this.lineVersion);
-        if (!invalidate && !keeps) l1d.state[slot] = l2 ? SHARED : after;
-      } else if (!invalidate && !keeps) {
-        l1d.state[slot] = SHARED;
-      }
-      if (invalidate) l1d.drop(slot);
-      if (m.mutation === 'alias-snoop-first-colour') break;
-    }
-    const below = l2 && m.mutation !== 'snoop-misses-dirty-l2' ? l2.lookup(0, line, 0) : -1;
-    if (l2 && below >= 0) {
-      found |= HAD_COPY;
-      if (found & HAD_DIRTY) this.copyIn(l2, below);
-      else if (isDirty(l2.state[below])) {
-        found |= HAD_DIRTY;
-        this.copyOut(l2, below, this.line, this.lineVersion);
-      }
-      if (invalidate) l2.drop(below);
-      else if (!keeps) l2.state[below] = found & HAD_DIRTY ? after : SHARED;
-    }
-    if (found & HAD_COPY) {
-      target.count(invalidate ? COUNT.invalidationsReceived : COUNT.downgrades);
-    }
-    if (found & HAD_DIRTY && !invalidate && after === SHARED && m.mutation !== 'snoop-stale-data') {
-      this.memory.writeLine(target, line, this.line, this.lineVersion);
-    }
-    if (invalidate) {
-      m.clearPresence(m.presence, line, target.index);
-      this.lineLost(target, line, cpu.clock);
-    }
-    m.unlockCpu(target);
-    return found;
-  }
-
-  private snoopInstructionCaches(line: number): void {
-    const { m } = this;
-    for (let word = 0; word < 2; word++) {
-      let bits = m.fetchPresence[line * 2 + word];
-      while (bits !== 0) {
-        const bit = bits & -bits;
-        bits ^= bit;
-        const target = m.cpus[word * 32 + (31 - Math.clz32(bit))];
-        m.lockOther(target);
-        for (let s = target.l1i.findPhysical(line, -1); s >= 0; s = target.l1i.findPhysical(line, s)) {
-          target.l1i.drop(s);
-        }
-        m.clearPresence(m.fetchPresence, line, target.index);
-        m.unlockCpu(target);
-      }
-    }
-  }
-
-  /**
-   * The line of an instruction fetch, for a fill that sees the data caches: whoever has it dirty gives it
-   * and becomes a sharer, this CPU's own data cache included. The caller holds the home lock only.
-   * @returns true if `data` has it; false if the memory side must answer
-   */
-  readForFetch(cpu: CpuState, line: number, data: Int32Array, version: Int32Array): boolean {
-    let found = this.m.coherent ? this.snoopOthers(cpu, line, false, false) : 0;
-    found |= this.snoop(cpu, cpu, line, false);
-    if (!(found & HAD_DIRTY)) return false;
-    data.set(this.line);
-    if (this.m.checked) version.set(this.lineVersion);
-    return true;
-  }
-
-  /** A CPU that lost a line: its monitor opens, and if it waits for a store to that line, it looks again. */
-  lineLost(target: CpuState, line: number, clock: number): void {
-    const survives = this.m.mutation === 'monitor-survives-snoop';
-    if (target.ctl[CTL.MONITOR] === line + 1 && !survives) target.ctl[CTL.MONITOR] = 0;
-    if (Atomics.load(target.ctl, CTL.WATCH) === line + 1) this.wakeWatcher(target, clock);
-  }
-
-  /** After a store that no snoop tells about: wakes whoever watches the line. */
-  notifyWatchers(cpu: CpuState, line: number): void {
-    const { m } = this;
-    if (Atomics.load(m.global, GLOBAL.WATCHERS) === 0) return;
-    for (const target of m.cpus) {
-      if (Atomics.load(target.ctl, CTL.WATCH) === line + 1) this.wakeWatcher(target, cpu.clock);
-    }
-  }
-
-  private wakeWatcher(target: CpuState, clock: number): void {
-    target.time[TIME.EVENT] = clock;
-    Atomics.store(target.ctl, CTL.WATCH_HIT, 1);
-    Atomics.add(target.ctl, CTL.EVENT, 1);
-    this.notify(target);
-  }
-
   /** Moves an L1D line out. The CPU's lock is held. */
   evictL1(cpu: CpuState, slot: number): void {
     const { m } = this;
@@ -327,6 +177,7 @@ export class Coherence {
     const line = l1d.pa[slot];
     cpu.count(COUNT.evictions);
     if (isDirty(l1d.state[slot])) {
+      cpu.count(COUNT.dirtyEvictions);
       if (l2) {
         const below = l2.lookup(0, line, 0);
         copyLine(l1d, slot, l2, below, m.checked);
@@ -342,6 +193,7 @@ export class Coherence {
     const { l1d } = cpu;
     const line = l2.pa[below];
     cpu.count(COUNT.evictions);
+    cpu.count(COUNT.l2Evictions);
     this.mergeFromL1(cpu, l2, below);
     for (let s = l1d.findPhysical(line, -1); s >= 0; s = l1d.findPhysical(line, s)) {
       if (this.m.mutation !== 'eviction-keeps-l1') l1d.drop(s);
@@ -386,22 +238,6 @@ export class Coherence {
     if ((l1d.colours > 1 || l1d.virtualTag) && l1d.findPhysical(line, -1) >= 0) return;
     this.m.clearPresence(this.m.presence, line, cpu.index);
     this.lineLost(cpu, line, cpu.clock);
-  }
-
-  private copyIn(cache: Cache, slot: number): void {
-    const at = slot * cache.wordsPerLine;
-    for (let i = 0; i < cache.wordsPerLine; i++) cache.data[at + i] = this.line[i];
-    if (this.m.checked) {
-      for (let i = 0; i < cache.wordsPerLine; i++) cache.version[at + i] = this.lineVersion[i];
-    }
-  }
-
-  private copyOut(cache: Cache, slot: number, data: Int32Array, version: Int32Array): void {
-    const at = slot * cache.wordsPerLine;
-    for (let i = 0; i < cache.wordsPerLine; i++) data[i] = cache.data[at + i];
-    if (this.m.checked) {
-      for (let i = 0; i < cache.wordsPerLine; i++) version[i] = cache.version[at + i];
-    }
   }
 }
 

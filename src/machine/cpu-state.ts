@@ -46,9 +46,7 @@ export class CpuState {
       : null;
     const sizes = leafSizes(platform);
     this.dtlb = new Tlb(carver, `${at}.dtlb`, mmu.tlb.data, sizes);
-    this.itlb = mmu.tlb.instruction
-      ? new Tlb(carver, `${at}.itlb`, mmu.tlb.instruction, sizes)
-      : this.dtlb;
+    this.itlb = mmu.tlb.instruction ? new Tlb(carver, `${at}.itlb`, mmu.tlb.instruction, sizes) : this.dtlb;
     this.tlb2 = mmu.tlb.second ? new Tlb(carver, `${at}.tlb2`, mmu.tlb.second, sizes) : null;
     this.walkCache = mmu.walkCache ? new WalkCache(carver, `${at}.walk`, mmu.walkCache) : null;
     this.stores = carver.i32(`${at}.stores`, Math.max(1, platform.writeBufferEntries) * STORE.WORDS);

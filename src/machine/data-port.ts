@@ -6,8 +6,8 @@ import { ATTRIBUTE_NORMAL } from './attributes.ts';
 import { type Cache, EXCLUSIVE, MODIFIED } from './cache.ts';
 import { PLACE_L1D, PLACE_L2, PLACE_MEMORY, PLACE_UNCACHED } from './check-port.ts';
 import type { Coherence, Held } from './coherence.ts';
-import type { MemorySide } from './memory-side.ts';
 import type { CpuState } from './cpu-state.ts';
+import type { MemorySide } from './memory-side.ts';
 import { COUNT, CTL } from './registers.ts';
 import type { MachineState } from './state.ts';
 
@@ -90,7 +90,15 @@ export class DataPort {
   }
 
   /** Stores 1, 2, 4 or 8 bytes, naturally aligned. `high` holds the upper word of an 8-byte store. */
-  store(cpu: CpuState, va: number, pa: number, sizeBytes: number, low: number, high: number, attributes: number): void {
+  store(
+    cpu: CpuState,
+    va: number,
+    pa: number,
+    sizeBytes: number,
+    low: number,
+    high: number,
+    attributes: number,
+  ): void {
     if (!this.cacheable(cpu, attributes)) {
       this.storeUncached(cpu, pa, sizeBytes, low, high);
       return;

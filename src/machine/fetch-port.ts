@@ -7,8 +7,8 @@ import { ATTRIBUTE_NORMAL } from './attributes.ts';
 import { SHARED } from './cache.ts';
 import { PLACE_L1I, PLACE_UNCACHED_FETCH } from './check-port.ts';
 import type { Coherence } from './coherence.ts';
-import type { MemorySide } from './memory-side.ts';
 import type { CpuState } from './cpu-state.ts';
+import type { MemorySide } from './memory-side.ts';
 import { COUNT, CTL } from './registers.ts';
 import type { MachineState } from './state.ts';
 

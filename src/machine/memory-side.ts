@@ -105,7 +105,8 @@ export class MemorySide {
     const { shared, outer, platform } = this.m;
     const levels: Cache[] = [];
     if (shared && reach !== 'unification') levels.push(shared);
-    const reachesOuter = reach === 'memory' || (reach === 'coherency' && platform.outer?.maintainedBy === 'address');
+    const reachesOuter =
+      reach === 'memory' || (reach === 'coherency' && platform.outer?.maintainedBy === 'address');
     if (outer && reachesOuter) levels.push(outer);
     return levels;
   }
@@ -237,7 +238,13 @@ export class MemorySide {
   }
 
   /** A write-back that carries an older word over a newer one loses that write. */
-  private reportOvertaken(cpu: CpuState, line: number, from: Int32Array, below: Int32Array, at: number): void {
+  private reportOvertaken(
+    cpu: CpuState,
+    line: number,
+    from: Int32Array,
+    below: Int32Array,
+    at: number,
+  ): void {
     const { m } = this;
     if (!m.check) return;
     for (let i = 0; i < m.wordsPerLine; i++) {

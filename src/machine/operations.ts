@@ -6,7 +6,7 @@
  *
  * and the slow part, which does what the access needs first, is a real generator.
  */
-import type { Steps } from './cpu.ts';
+import type { Steps } from './steps.ts';
 
 /** Tries an access once: a value from 0 up is its result, below 0 says what it needs first. */
 type Attempt = (a: number, b: number, c: number, epoch: number) => number;

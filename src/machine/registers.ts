@@ -147,6 +147,10 @@ export const counterNames = [
   'interrupts',
   'interruptCycles',
   'waitCycles',
+  'dirtyEvictions',
+  'l2Evictions',
+  'dirtySupplied',
+  'missesHeldElsewhere',
 ] as const;
 export type CounterName = (typeof counterNames)[number];
 export const COUNT = Object.fromEntries(counterNames.map((n, i) => [n, i])) as Record<CounterName, number>;
@@ -158,7 +162,16 @@ export const STORE = { VA: 0, PA: 1, SIZE: 2, LOW: 3, HIGH: 4, ATTRIBUTES: 5, WO
 export const DVM = { KIND: 0, VA: 1, PAGES: 2, ASID: 3, FROM: 4, STORES: 5, WORDS: 8 } as const;
 
 /** Ring of the last TLB invalidates per CPU: word 0 counts, then entries. */
-export const TLB_LOG = { KIND: 0, VA: 1, PAGES: 2, ASID: 3, FROM: 4, EPOCH: 5, WORDS: 8, ENTRIES: 64 } as const;
+export const TLB_LOG = {
+  KIND: 0,
+  VA: 1,
+  PAGES: 2,
+  ASID: 3,
+  FROM: 4,
+  EPOCH: 5,
+  WORDS: 8,
+  ENTRIES: 64,
+} as const;
 
 /** Words of a finding in the buffer; checker/finding.ts gives them meaning. */
 export const FINDING = { WORDS: 24, ENTRIES: 64 } as const;

@@ -2,8 +2,9 @@
  * The write buffer of a CPU: stores wait here, translated, and drain in order at the hardware's own time.
  * Loads of the same CPU see them; nobody else does.
  */
-import type { DataPort } from './data-port.ts';
+
 import type { CpuState } from './cpu-state.ts';
+import type { DataPort } from './data-port.ts';
 import { CTL, STORE, TIME } from './registers.ts';
 import type { MachineState } from './state.ts';
 
@@ -27,7 +28,15 @@ export class StoreBuffer {
   }
 
   /** Adds a store; there must be room. The CPU's lock is held. */
-  push(cpu: CpuState, va: number, pa: number, sizeBytes: number, low: number, high: number, attributes: number): void {
+  push(
+    cpu: CpuState,
+    va: number,
+    pa: number,
+    sizeBytes: number,
+    low: number,
+    high: number,
+    attributes: number,
+  ): void {
     const position = (cpu.ctl[CTL.STORES_IN] >>> 0) % this.capacity;
     const at = position * STORE.WORDS;
     const s = cpu.stores;

@@ -187,7 +187,14 @@ export class Tlb {
     return removed;
   }
 
-  private named(at: number, kind: number, vpn: number, pages: number, asid: number, spareGlobal: boolean): boolean {
+  private named(
+    at: number,
+    kind: number,
+    vpn: number,
+    pages: number,
+    asid: number,
+    spareGlobal: boolean,
+  ): boolean {
     const e = this.entries;
     const first = e[at];
     if (first < 0) return false;

@@ -4,10 +4,10 @@
  */
 import { attributesOf, frameAddress, PTE } from './attributes.ts';
 import type { Coherence } from './coherence.ts';
+import type { CpuState } from './cpu-state.ts';
 import type { DataPort } from './data-port.ts';
 import type { MemorySide } from './memory-side.ts';
 import { PAGE_SHIFT } from './platform.ts';
-import type { CpuState } from './cpu-state.ts';
 import { COUNT, CTL } from './registers.ts';
 import type { MachineState } from './state.ts';
 import { ENTRY, permits, type Tlb } from './tlb.ts';

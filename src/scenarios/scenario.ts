@@ -1,7 +1,7 @@
 /** What a scenario says of itself, so that commands can list it, check its parameters and run it. */
 import type { FindingKind } from '../checker/finding.ts';
-import type { Parameters } from '../hosts/job.ts';
 import type { Platform } from '../machine/platform.ts';
+import type { Parameters } from '../program/workload.ts';
 
 export interface Variant {
   readonly name: string;

@@ -107,6 +107,7 @@ const protocols: Record<'msi' | 'mesi' | 'moesi', readonly Rule[]> = {
 type Protocol = keyof typeof protocols;
 
 const operations = fc.array(fc.record({ cpu: fc.nat(1), kind: fc.constantFrom('read', 'write', 'evict') }), {
+  minLength: 20,
   maxLength: 40,
 });
 
@@ -161,6 +162,7 @@ describe.each(Object.keys(protocols) as Protocol[])('%s between two CPUs', (prot
           if (!expected.includes('M') && !expected.includes('O')) expect(machine.peek(PA)).toBe(newest);
         }
       }),
+      { numRuns: 300 },
     );
     // Every state that the definition knows was reached, or the test says less than it seems to.
     expect(seen.size).toBe(rules.length);

@@ -81,11 +81,13 @@ describe('by address', () => {
     expect(read(a)).toBe(5);
   });
 
-  it('a dirty line below a clean copy is cleaned as well', () => {
-    const { machine, a, maintain } = deep((p) => delete p.l2);
-    expect(machine.state.shared).not.toBeNull();
-    void a;
-    void maintain;
+  it('cleans what sits dirty in a lower level only', () => {
+    const { machine, a, maintain, levels } = deep();
+    write(a, 5);
+    maintain(BOTH, 'unification');
+    expect(levels().slice(0, 2)).toEqual(['I', 'M']);
+    maintain(CLEAN, 'coherency');
+    expect([levels()[1], machine.peek(PA)]).toEqual(['E', 5]);
   });
 
   it('does not reach an outer cache with a controller of its own, but "memory" does', () => {

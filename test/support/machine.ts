@@ -1,6 +1,7 @@
 /** Tiny machines, tiny programs and a scheduler that does as it is told. */
 import type { Checker } from '../../src/checker/checker.ts';
-import type { Job, RunResult, Workload } from '../../src/hosts/job.ts';
+import type { Job, RunResult } from '../../src/hosts/job.ts';
+import type { Workload } from '../../src/program/workload.ts';
 import { runLockstep } from '../../src/hosts/lockstep.ts';
 import { RoundRobin } from '../../src/hosts/schedulers/round-robin.ts';
 import type { Scheduler, SchedulerView } from '../../src/hosts/schedulers/scheduler.ts';

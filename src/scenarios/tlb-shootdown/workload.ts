@@ -1,12 +1,20 @@
 /** Programs of the scenario tlb-shootdown. */
-import type { Parameters, ProgramContext, StartedProgram, Workload } from '../../hosts/job.ts';
-import { READ_WRITE } from '../../kernel/kernel.ts';
+
 import type { AddressSpace } from '../../kernel/address-space.ts';
-import { Kernel, type KernelLayout, type KernelPolicy, layKernel, NOTE, USED } from '../../kernel/kernel.ts';
+import {
+  Kernel,
+  type KernelLayout,
+  type KernelPolicy,
+  layKernel,
+  NOTE,
+  READ_WRITE,
+  USED,
+} from '../../kernel/kernel.ts';
 import { layTables } from '../../kernel/page-table.ts';
 import { type Cpu, SegmentationFault, type Steps } from '../../machine/cpu.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { PAGE_BYTES } from '../../machine/platform.ts';
+import type { Parameters, ProgramContext, StartedProgram, Workload } from '../../program/workload.ts';
 
 const BASE = 0x4000_0000;
 /** Notes of the scenario, after the kernel's. */
