@@ -70,6 +70,8 @@ export class ThreadCpu {
     machine.coherence.notify = (cpu) => {
       Atomics.notify(cpu.ctl, CTL.EVENT);
     };
+    // Only a CPU's own thread drains its stores, unless all others stand still.
+    if (job.serialized !== true) machine.tlb.awaitDrain = () => this.letOthersRun();
     this.runner = session.start(index);
   }
 
@@ -220,10 +222,15 @@ export class ThreadCpu {
     Atomics.store(hw.ctl, CTL.QUANTUM, quantum);
     while (this.isAhead(quantum) && this.session.stop === STOP_NONE) {
       this.settle();
-      if (this.slots?.wanted === true) this.giveSlot();
-      else Atomics.wait(hw.ctl, CTL.EVENT, Atomics.load(hw.ctl, CTL.EVENT), 0.05);
+      this.letOthersRun();
     }
     if (this.slots?.wanted === true && performance.now() > this.sliceEnd) this.giveSlot();
+  }
+
+  private letOthersRun(): void {
+    const { ctl } = this.state.cpus[this.index];
+    if (this.slots?.wanted === true) this.giveSlot();
+    else Atomics.wait(ctl, CTL.EVENT, Atomics.load(ctl, CTL.EVENT), 0.05);
   }
 
   private giveSlot(): void {

@@ -58,6 +58,9 @@ export class Machine {
     this.port.accessDone = done;
     this.fetchPort.accessDone = done;
     this.stores.drained = done;
+    this.tlb.awaitDrain = (cpu) => {
+      if (cpu.buffered > 0) this.stores.drainOne(cpu);
+    };
   }
 
   /**

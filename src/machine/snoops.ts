@@ -2,7 +2,7 @@
  * What CPUs do to each other's copies of a line: snoops, and waking whoever waits for a store to a line it
  * has just lost.
  */
-import { type Cache, isDirty, OWNED, SHARED } from './cache.ts';
+import { type Cache, EXCLUSIVE, isDirty, OWNED, SHARED } from './cache.ts';
 import type { CpuState } from './cpu-state.ts';
 import type { MemorySide } from './memory-side.ts';
 import { COUNT, CTL, GLOBAL, TIME } from './registers.ts';
@@ -69,11 +69,13 @@ export class Snoops {
     const { m } = this;
     const { l1d, l2 } = target;
     let found = 0;
+    let wasExclusive = false;
     m.lockOther(target);
     const after = m.platform.coherence === 'moesi' ? OWNED : SHARED;
     const keeps = m.mutation === 'snoop-keeps-exclusive';
     for (let slot = l1d.findPhysical(line, -1); slot >= 0; slot = l1d.findPhysical(line, slot)) {
       found |= HAD_COPY;
+      if (l1d.state[slot] >= EXCLUSIVE) wasExclusive = true;
       if (isDirty(l1d.state[slot])) {
         // Two dirty aliases in one cache: the earlier one goes to memory, as its eviction would have.
         if (found & HAD_DIRTY) this.memory.writeLine(target, line, this.line, this.lineVersion);
@@ -89,6 +91,7 @@ export class Snoops {
     const below = l2 && m.mutation !== 'snoop-misses-dirty-l2' ? l2.lookup(0, line, 0) : -1;
     if (l2 && below >= 0) {
       found |= HAD_COPY;
+      if (l2.state[below] >= EXCLUSIVE) wasExclusive = true;
       if (found & HAD_DIRTY) this.copyIn(l2, below);
       else if (isDirty(l2.state[below])) {
         found |= HAD_DIRTY;
@@ -98,9 +101,8 @@ export class Snoops {
       else if (!keeps) l2.state[below] = found & HAD_DIRTY ? after : SHARED;
     }
     if (found & HAD_DIRTY) target.count(COUNT.dirtySupplied);
-    if (found & HAD_COPY) {
-      target.count(invalidate ? COUNT.invalidationsReceived : COUNT.downgrades);
-    }
+    if (invalidate && found & HAD_COPY) target.count(COUNT.invalidationsReceived);
+    else if (!invalidate && wasExclusive) target.count(COUNT.downgrades);
     if (found & HAD_DIRTY && !invalidate && after === SHARED && m.mutation !== 'snoop-stale-data') {
       this.memory.writeLine(target, line, this.line, this.lineVersion);
     }

@@ -62,15 +62,13 @@ export class TlbMaintenance {
   ): void {
     const { m } = this;
     m.lockOther(target);
-    // A full queue holds the bus up until its oldest message has acted.
+    // A full queue holds the bus up until its oldest message is complete.
     while (this.queued(target) === this.queueEntries) {
       if (this.unacted(target) > 0) this.deliverOldest(target);
-      else {
-        m.unlockCpu(target);
-        if (m.threaded) Atomics.wait(cpu.ctl, CTL.EVENT, Atomics.load(cpu.ctl, CTL.EVENT), 1);
-        else this.forceDrain(target);
-        m.lockOther(target);
-      }
+      if (this.queued(target) < this.queueEntries) break;
+      m.unlockCpu(target);
+      this.awaitDrain(target);
+      m.lockOther(target);
     }
     const position = (target.ctl[CTL.QUEUE_TAIL] >>> 0) % this.queueEntries;
     const at = position * DVM.WORDS;
@@ -87,8 +85,11 @@ export class TlbMaintenance {
     m.unlockCpu(target);
   }
 
-  /** Set by the machine: drains one buffered store of a CPU (lockstep only). */
-  forceDrain: (target: CpuState) => void = () => {};
+  /**
+   * Lets the target's oldest buffered store drain, for which the completion of a broadcast waits. The
+   * machine drains it on the spot; the threads host waits for the thread whose CPU it is.
+   */
+  awaitDrain: (target: CpuState) => void = () => {};
 
   private queued(target: CpuState): number {
     return (target.ctl[CTL.QUEUE_TAIL] - target.ctl[CTL.QUEUE_HEAD]) | 0;
