@@ -14,6 +14,7 @@ import type { Parameters, ProgramContext, StartedProgram, Workload } from '../..
 const BASE = 0x4000_0000;
 /** Bytes that a pair of CPUs shares: 16 lines of 64 bytes. */
 const SHARED_BYTES = 1024;
+const LINE_BYTES = 64;
 const TRACE_ACCESSES = 1 << 16;
 
 export interface BulkParameters {
@@ -22,6 +23,8 @@ export interface BulkParameters {
   readonly privateBytes: number;
   readonly storePercent: number;
   readonly sharedPercent: number;
+  /** Accesses that a visit to a shared line makes: 1 scatters them, a critical section makes several. */
+  readonly burst: number;
 }
 
 interface Layout {
@@ -29,8 +32,9 @@ interface Layout {
   readonly readyPa: number;
 }
 
-/** Notes: milliseconds that the accesses took. */
-export const NOTE_MILLISECONDS = 8;
+/** Notes: when a CPU began and ended its accesses, milliseconds of a clock that all threads share. */
+export const NOTE_BEGAN = 8;
+export const NOTE_ENDED = 9;
 
 export function createWorkload(parameters: Parameters): Workload<Layout> {
   const p = parameters as unknown as BulkParameters;
@@ -63,13 +67,20 @@ function* program(cpu: Cpu, kernel: Kernel, space: AddressSpace, layout: Layout,
     const pages = 16 + (cpus * p.privateBytes) / PAGE_BYTES;
     yield* kernel.mmap(cpu, space, BASE, pages, READ_WRITE);
   }
-  yield* cpu.modifyPhysical(layout.readyPa, (n) => n + 1);
-  yield* cpu.waitUntil(layout.readyPa, (n) => n === cpus, { why: 'the other CPUs' });
+  yield* arrive(cpu, layout, cpus);
   const trace = makeTrace(cpu.index, p);
   for (let i = 0; i < 8; i++) yield* cpu.touch(trace);
-  const began = performance.now();
+  // All are warm before any is timed: they share the cores.
+  yield* arrive(cpu, layout, cpus * 2);
+  const { notes } = cpu.hw;
+  notes[NOTE_BEGAN] = performance.timeOrigin + performance.now();
   for (let done = 0; done < p.accesses; done += trace.length) yield* cpu.touch(trace);
-  cpu.hw.notes[NOTE_MILLISECONDS] = performance.now() - began;
+  notes[NOTE_ENDED] = performance.timeOrigin + performance.now();
+}
+
+function* arrive(cpu: Cpu, layout: Layout, arrivals: number): Steps {
+  yield* cpu.modifyPhysical(layout.readyPa, (n) => n + 1);
+  yield* cpu.waitUntil(layout.readyPa, (n) => n >= arrivals, { why: 'the other CPUs' });
 }
 
 /** Random word accesses of one CPU, in the form that `touch` takes. */
@@ -84,10 +95,14 @@ export function makeTrace(cpu: number, p: BulkParameters): Uint32Array {
     return (state >>> 0) % below;
   };
   const trace = new Uint32Array(TRACE_ACCESSES);
-  for (let i = 0; i < trace.length; i++) {
-    const isShared = random(10_000) < p.sharedPercent * 100;
-    const word = isShared ? pair + random(SHARED_BYTES >> 2) * 4 : own + random(p.privateBytes >> 2) * 4;
-    trace[i] = (word | (random(100) < p.storePercent ? 1 : 0)) >>> 0;
+  const store = () => (random(100) < p.storePercent ? 1 : 0);
+  for (let i = 0; i < trace.length; ) {
+    if (random(10_000) * p.burst < p.sharedPercent * 100) {
+      const line = pair + random(SHARED_BYTES / LINE_BYTES) * LINE_BYTES;
+      for (let n = 0; n < p.burst && i < trace.length; n++) {
+        trace[i++] = (line + random(LINE_BYTES >> 2) * 4) | store();
+      }
+    } else trace[i++] = (own + random(p.privateBytes >> 2) * 4) | store();
   }
   return trace;
 }

@@ -43,5 +43,6 @@ function isStuck(cpu: CpuState): boolean {
   // A store that still drains may be the one that somebody waits for.
   if (Atomics.load(ctl, CTL.STORES_IN) !== Atomics.load(ctl, CTL.STORES_OUT)) return false;
   if (Atomics.load(ctl, CTL.IRQ_MASKED) > 0) return true;
-  return Atomics.load(ctl, CTL.IRQ_PENDING) === 0 && Interrupts.inFlight(cpu) === 0;
+  // In the order in which an interrupt travels, so that one that is delivered just now is seen twice, not never.
+  return Interrupts.inFlight(cpu) === 0 && Atomics.load(ctl, CTL.IRQ_PENDING) === 0;
 }

@@ -34,7 +34,7 @@ export class CpuRunner {
   isReady(): boolean {
     if (!this.blocked && (this.handler !== null || !this.finished)) return true;
     const { hw } = this.cpu;
-    if (Interrupts.mayTake(hw)) return this.cpu.vectors !== null;
+    if (this.cpu.vectors !== null && Interrupts.mayTake(hw)) return true;
     switch (Atomics.load(hw.ctl, CTL.RUN)) {
       case RUN_WATCH:
         return Atomics.load(hw.ctl, CTL.WATCH_HIT) !== 0;
@@ -76,8 +76,9 @@ export class CpuRunner {
     if (this.blocked) {
       // Whatever the program waits for, from now on this CPU does something: said before an interrupt is
       // taken off its mailbox, so that nobody sees a CPU that waits and has nothing to wake it.
-      Atomics.add(hw.ctl, CTL.WAKES, 1);
+      // In this order: who has counted the wake-up sees the CPU wait only if it waits anew.
       Atomics.store(hw.ctl, CTL.RUN, RUN_RUNNING);
+      Atomics.add(hw.ctl, CTL.WAKES, 1);
       this.blocked = false;
     }
     if (interrupted && cpu.vectors !== null) {

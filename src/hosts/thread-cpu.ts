@@ -71,7 +71,7 @@ export class ThreadCpu {
       Atomics.notify(cpu.ctl, CTL.EVENT);
     };
     // Only a CPU's own thread drains its stores, unless all others stand still.
-    if (job.serialized !== true) machine.tlb.awaitDrain = () => this.letOthersRun();
+    if (job.serialized !== true) machine.tlb.awaitDrain = () => this.awaitDrain();
     this.runner = session.start(index);
   }
 
@@ -194,14 +194,15 @@ export class ThreadCpu {
     if (this.session.stop === STOP_NONE) Atomics.wait(ctl, CTL.EVENT, seen, NAP_MS);
     this.slots?.acquire(this.index);
     this.sliceEnd = performance.now() + this.slice();
-    Atomics.add(state.global, GLOBAL.RISEN, 1);
+    // In this order: whoever still counted this thread among the sleepers sees that it rose.
     Atomics.sub(state.global, GLOBAL.ASLEEP, 1);
+    Atomics.add(state.global, GLOBAL.RISEN, 1);
   }
 
   private nobodyCanMove(): boolean {
     return this.state.cpus.every((cpu) => {
       const { ctl } = cpu;
-      if (Interrupts.mayTake(cpu) || Interrupts.inFlight(cpu) !== 0 || cpu.buffered > 0) return false;
+      if (Interrupts.inFlight(cpu) !== 0 || Interrupts.mayTake(cpu) || cpu.buffered > 0) return false;
       if (Atomics.load(ctl, CTL.WATCH_HIT) !== 0 && !isEnded(ctl)) return false;
       const run = Atomics.load(ctl, CTL.RUN);
       if (run === RUN_RUNNING) return false;
@@ -225,6 +226,14 @@ export class ThreadCpu {
       this.letOthersRun();
     }
     if (this.slots?.wanted === true && performance.now() > this.sliceEnd) this.giveSlot();
+  }
+
+  /** While this CPU's broadcast waits for another CPU's stores, that one's may wait for this CPU's. */
+  private awaitDrain(): void {
+    const { machine } = this.session;
+    const own = machine.agents.enabledFrom('drain', this.runner.cpu.hw, 0, 1);
+    if (own >= 0) machine.agents.perform(own);
+    else this.letOthersRun();
   }
 
   private letOthersRun(): void {

@@ -16,8 +16,8 @@ import { COUNT, CTL } from './registers.ts';
 import type { MachineState } from './state.ts';
 import { ENTRY } from './tlb.ts';
 
-/** Accesses under one hold of the lock. */
-const CHUNK = 64;
+/** Accesses under one hold of the lock; a snoop that wants it cuts the chunk short. */
+const CHUNK = 256;
 /** Within a chunk, how often it looks whether somebody waits for the lock: every 16 accesses. */
 const POLL_MASK = 15;
 /** How long a run that gave way waits for the snoop, in looks at the counter. */
@@ -58,13 +58,15 @@ export class StreamPort {
   private readonly fast: boolean;
   private readonly isWide: boolean;
   private readonly isUnified: boolean;
-  /** By page and kind: the page (-1: look it up), its physical address, and its TLB entry. */
+  /** By page and kind: the page (-1: look it up), its physical address, its TLB entry (-1: none) and PTE. */
   private readonly keys = new Int32Array(PAGES * KINDS).fill(-1);
   private readonly bases = new Int32Array(PAGES * KINDS);
   private readonly entryAt = new Int32Array(PAGES * KINDS);
+  private readonly ptes = new Int32Array(PAGES * KINDS);
   private keysChange = -1;
   private stores = 0;
   private fetches = 0;
+  private lastCodePage = -1;
 
   /** @param counts STREAM.WORDS words that it adds to */
   constructor(machine: Machine, cpu: CpuState, counts: Float64Array) {
@@ -73,8 +75,9 @@ export class StreamPort {
     this.cpu = cpu;
     this.counts = counts;
     const { l1d, l1i } = machine.platform;
-    this.fast = l1d.write === 'write-back' && l1d.organisation !== 'vivt' && l1i.organisation !== 'vivt';
     this.isWide = l1d.ways > WIDE || l1i.ways > WIDE;
+    const isTagged = l1d.organisation === 'vivt' || l1i.organisation === 'vivt';
+    this.fast = l1d.write === 'write-back' && !isTagged && !this.isWide;
     this.isUnified = cpu.dtlb === cpu.itlb;
   }
 
@@ -125,12 +128,24 @@ export class StreamPort {
     return at;
   }
 
-  /** Forgets the translations in use if they may be out of date. The CPU's lock is held. */
+  /**
+   * Forgets the translations in use that are not what the TLBs would say any more: looked at only when the
+   * TLBs or the context have changed. The CPU's lock is held.
+   */
   private checkKeys(): void {
-    const change = this.cpu.ctl[CTL.TLB_CHANGES];
+    const { cpu, keys, entryAt, ptes } = this;
+    const change = cpu.ctl[CTL.TLB_CHANGES];
     if (this.keysChange === change) return;
-    this.keys.fill(-1);
     this.keysChange = change;
+    const asid = this.machine.translation.asidOf(cpu);
+    for (let k = 0; k < keys.length; k++) {
+      if (keys[k] < 0) continue;
+      const { entries } = (k & 3) === FETCH ? cpu.itlb : cpu.dtlb;
+      const at = entryAt[k];
+      const tag = entries[at + ENTRY.ASID];
+      const isSame = at >= 0 && entries[at] === keys[k] && entries[at + ENTRY.PTE] === ptes[k];
+      if (!isSame || entries[at + ENTRY.SIZE] !== 0 || (tag !== asid && tag !== -1)) keys[k] = -1;
+    }
   }
 
   /**
@@ -139,22 +154,19 @@ export class StreamPort {
    * nothing but the count: the line and its translation are the most recently used already.
    */
   private hits(words: Uint32Array, from: number, to: number): number {
-    const { keys, bases, entryAt, cpu, isWide } = this;
+    const { keys, bases, cpu } = this;
     const { l1d, l1i, ctl } = cpu;
     const { pa, state, mru, data, ways, setMask, lineShift } = l1d;
-    const virtualData = l1d.virtualIndex;
-    const { pa: codePa, mru: codeMru, data: code, ways: codeWays, setMask: codeMask } = l1i;
-    const virtualCode = l1i.virtualIndex;
+    const { data: code } = l1i;
+    const virtualData = l1d.virtualIndex && l1d.colours > 1;
     const wordMask = l1d.wordsPerLine - 1;
     const lineWords = lineShift - 2;
-    const dtlb = cpu.dtlb.keepsAges ? cpu.dtlb : null;
-    const itlb = cpu.itlb.keepsAges ? cpu.itlb : null;
-    const sharedAges = this.isUnified && dtlb !== null;
+    const agesPages = cpu.dtlb.keepsAges;
     const { threaded } = this.m;
     let lastPage = -1;
-    let lastCodePage = -1;
-    let lastCodeLine = -1;
-    let lastCodeBase = 0;
+    let codeLine = -1;
+    let codeBase = 0;
+    this.lastCodePage = -1;
     let stores = 0;
     let fetches = 0;
     let sink = 0;
@@ -164,42 +176,35 @@ export class StreamPort {
       if (threaded && (i & POLL_MASK) === 0 && Atomics.load(ctl, CTL.SNOOPERS) !== 0) break;
       const word = words[i] | 0;
       const virtualLine = word >>> lineShift;
-      const isFetch = (word & 3) === FETCH;
-      if (isFetch && virtualLine === lastCodeLine) {
-        sink ^= code[lastCodeBase + ((word >>> 2) & wordMask)];
+      const kind = word & 3;
+      if (kind === FETCH) {
+        if (virtualLine !== codeLine) {
+          const slot = this.fetchLine(word, virtualLine);
+          if (slot < 0) break;
+          codeBase = slot << lineWords;
+          codeLine = virtualLine;
+          // In a TLB for both, data pages and code pages age each other.
+          if (this.isUnified) {
+            lastPage = -1;
+            codeLine = -1;
+          }
+        }
+        sink ^= code[codeBase + ((word >>> 2) & wordMask)];
         fetches++;
         continue;
       }
-      const known = ((word >>> 10) & 0xfc) | (word & 3);
       const vpn = word >>> 12;
+      const known = ((word >>> 10) & 0xfc) | kind;
       if (keys[known] !== vpn) break;
       const line = (bases[known] | (word & 0xffc)) >>> lineShift;
-      if (isFetch) {
-        const set = (virtualCode ? virtualLine : line) & codeMask;
-        let slot = (Math.imul(set, codeWays) + codeMru[set]) | 0;
-        if (codePa[slot] !== line || isWide) {
-          slot = findWay(l1i, set, line);
-          if (slot < 0) break;
-        }
-        lastCodeBase = slot << lineWords;
-        if (!sharedAges) lastCodeLine = virtualLine;
-        sink ^= code[lastCodeBase + ((word >>> 2) & wordMask)];
-        fetches++;
-        if (itlb !== null && vpn !== lastCodePage) {
-          itlb.touch(entryAt[known]);
-          lastCodePage = vpn;
-          if (sharedAges) lastPage = -1;
-        }
-        continue;
-      }
       const set = (virtualData ? virtualLine : line) & setMask;
       let slot = (Math.imul(set, ways) + mru[set]) | 0;
-      if (pa[slot] !== line || isWide) {
+      if (pa[slot] !== line) {
         slot = findWay(l1d, set, line);
         if (slot < 0) break;
       }
       const index = (slot << lineWords) + ((word >>> 2) & wordMask);
-      if ((word & 3) !== STORE) sink ^= data[index];
+      if (kind !== STORE) sink ^= data[index];
       else {
         const held = state[slot];
         if (held < EXCLUSIVE) break;
@@ -207,16 +212,40 @@ export class StreamPort {
         data[index] = i;
         stores++;
       }
-      if (dtlb !== null && vpn !== lastPage) {
-        dtlb.touch(entryAt[known]);
+      if (vpn !== lastPage) {
         lastPage = vpn;
-        if (sharedAges) lastCodePage = -1;
+        if (agesPages) this.agePage(known);
       }
     }
     this.stores = stores;
     this.fetches = fetches;
     this.sink = sink;
     return i;
+  }
+
+  private agePage(known: number): void {
+    this.cpu.dtlb.touch(Math.max(0, this.entryAt[known]));
+    if (this.isUnified) this.lastCodePage = -1;
+  }
+
+  /** A fetch from another line than the one before: its slot in the L1I, or -1 if it misses something. */
+  private fetchLine(word: number, virtualLine: number): number {
+    const { l1i, itlb } = this.cpu;
+    const known = ((word >>> 10) & 0xfc) | FETCH;
+    const vpn = word >>> 12;
+    if (this.keys[known] !== vpn) return -1;
+    const line = (this.bases[known] | (word & 0xffc)) >>> l1i.lineShift;
+    const set = (l1i.virtualIndex ? virtualLine : line) & l1i.setMask;
+    let slot = (Math.imul(set, l1i.ways) + l1i.mru[set]) | 0;
+    if (l1i.pa[slot] !== line) {
+      slot = findWay(l1i, set, line);
+      if (slot < 0) return -1;
+    }
+    if (vpn !== this.lastCodePage) {
+      this.lastCodePage = vpn;
+      if (itlb.keepsAges) itlb.touch(Math.max(0, this.entryAt[known]));
+    }
+    return slot;
   }
 
   /** An access that the hit path cannot do. Returns false if it needs a walk or faults. */
@@ -247,18 +276,22 @@ export class StreamPort {
     this.checkKeys();
     const vpn = va >>> 12;
     const first = (vpn & (PAGES - 1)) * KINDS;
-    const note = (which: number) => {
-      keys[first + which] = vpn;
-      this.bases[first + which] = pa & ~0xfff;
-      this.entryAt[first + which] = Math.max(0, entry);
-    };
-    note(kind);
+    this.note(first + kind, vpn, pa, entry);
     if (kind === FETCH) return;
-    note(0);
-    note(3);
+    this.note(first, vpn, pa, entry);
+    this.note(first + 3, vpn, pa, entry);
     if (kind === STORE) return;
-    if (entry < 0 || translation.storeNeedsNothing(cpu.dtlb.entries[entry + ENTRY.PTE])) note(STORE);
-    else keys[first + STORE] = -1;
+    if (entry < 0 || translation.storeNeedsNothing(cpu.dtlb.entries[entry + ENTRY.PTE])) {
+      this.note(first + STORE, vpn, pa, entry);
+    } else keys[first + STORE] = -1;
+  }
+
+  private note(k: number, vpn: number, pa: number, entry: number): void {
+    const tlb = (k & 3) === FETCH ? this.cpu.itlb : this.cpu.dtlb;
+    this.keys[k] = vpn;
+    this.bases[k] = pa & ~0xfff;
+    this.entryAt[k] = entry;
+    this.ptes[k] = entry < 0 ? 0 : tlb.entries[entry + ENTRY.PTE];
   }
 
   private access(va: number, pa: number, kind: number, index: number): void {
@@ -309,14 +342,13 @@ export class StreamPort {
 /** Slot of a line that is not the set's most recently used, which it becomes; -1 if it is not there. */
 function findWay(cache: Cache, set: number, line: number): number {
   const { pa, ways } = cache;
-  const base = set * ways;
-  for (let slot = base; slot < base + ways; slot++) {
-    if (pa[slot] !== line) continue;
-    if (ways > WIDE) cache.mru[set] = slot - base + 1;
-    cache.touch(slot);
-    return slot;
-  }
-  return -1;
+  const base = Math.imul(set, ways);
+  const end = base + ways;
+  let slot = base;
+  while (slot < end && pa[slot] !== line) slot++;
+  if (slot === end) return -1;
+  cache.touch(slot);
+  return slot;
 }
 
 function hasRoom(cache: Cache, va: number, pa: number): boolean {

@@ -44,8 +44,9 @@ export class BulkPort {
     this.m = state;
     this.port = port;
     this.translation = translation;
-    const { l1d } = state.platform;
-    this.fast = l1d.write === 'write-back' && l1d.organisation !== 'vivt';
+    const { l1d, l1i } = state.platform;
+    const storesTell = l1i.snooped && l1i.fillsFrom === 'unification';
+    this.fast = l1d.write === 'write-back' && l1d.organisation !== 'vivt' && !storesTell;
   }
 
   /**

@@ -24,12 +24,15 @@ export class Coherence extends Snoops {
   private readonly held: Held;
   private readonly victim: Int32Array;
   private readonly victimVersion: Int32Array;
+  private readonly fetchesGoPast: boolean;
 
   constructor(state: MachineState, memory: MemorySide) {
     super(state, memory);
     this.victim = new Int32Array(state.wordsPerLine);
     this.victimVersion = new Int32Array(state.wordsPerLine);
     this.held = { cache: state.cpus[0].l1d, slot: -1 };
+    const { l1i } = state.platform;
+    this.fetchesGoPast = l1i.snooped && l1i.fillsFrom === 'unification';
   }
 
   /**
@@ -59,7 +62,7 @@ export class Coherence extends Snoops {
     }
     held.cache = l1d;
     held.slot = slot;
-    if (slot < 0 || (forWrite && l1d.state[slot] < EXCLUSIVE)) {
+    if (slot < 0 || (forWrite && (l1d.state[slot] < EXCLUSIVE || this.mustTellFetchers(home)))) {
       if (slot < 0) cpu.count(COUNT.l1dMisses);
       if (cpu.l2) this.acquireThroughL2(cpu, cpu.l2, va, home, forWrite, allocateL1);
       else this.acquireFlat(cpu, va, home, forWrite);
@@ -100,7 +103,7 @@ export class Coherence extends Snoops {
       const state = this.fetch(cpu, line, forWrite);
       l2.install(below, 0, line, 0, state);
       this.copyIn(l2, below);
-    } else if (forWrite && l2.state[below] < EXCLUSIVE) {
+    } else if (forWrite && (l2.state[below] < EXCLUSIVE || this.mustTellFetchers(line))) {
       this.upgrade(cpu, l2, below, line);
     } else {
       cpu.count(COUNT.l2Hits);
@@ -109,7 +112,7 @@ export class Coherence extends Snoops {
     l2.touch(below);
     const mayStore = l2.state[below] >= EXCLUSIVE;
     if (held.slot >= 0) {
-      if (mayStore) l1d.state[held.slot] = EXCLUSIVE;
+      if (mayStore && l1d.state[held.slot] < EXCLUSIVE) l1d.state[held.slot] = EXCLUSIVE;
       return;
     }
     if (!allocateL1) {
@@ -162,6 +165,14 @@ export class Coherence extends Snoops {
     // An instruction cache's copy is a copy too: a store must ask before it makes it stale.
     if (coherence === 'msi' || this.isFetched(line)) return SHARED;
     return found & HAD_COPY ? SHARED : EXCLUSIVE;
+  }
+
+  /**
+   * Must a store tell instruction caches, though the CPU holds the line for itself? Fills that go past the
+   * data caches take nothing away from them.
+   */
+  mustTellFetchers(line: number): boolean {
+    return this.fetchesGoPast && this.isFetched(line);
   }
 
   /** May an instruction cache that is snooped hold the line? */

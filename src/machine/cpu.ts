@@ -107,6 +107,8 @@ export class Cpu extends CpuAccess {
     Atomics.store(this.hw.ctl, CTL.RUN, RUN_IDLE);
     yield BLOCK;
     Atomics.store(this.hw.ctl, CTL.RUN, RUN_RUNNING);
+    // An interrupt that is masked has no handler that would bring the time along.
+    this.machine.interrupts.wakeStep(this.hw);
   }
 
   /** Work that touches no memory, in units of the platform's instructionCycles. */
@@ -165,6 +167,8 @@ export class Cpu extends CpuAccess {
     yield* this.drainAll();
     yield STEP;
     this.hw.ctl[CTL.CACHE_ON] = on ? 1 : 0;
+    // Bulk runs remember pages that they may hit in the cache.
+    this.hw.ctl[CTL.TLB_CHANGES]++;
   }
 
   *sendIpi(target: number, vector: number): Steps {

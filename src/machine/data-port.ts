@@ -126,7 +126,7 @@ export class DataPort {
   private acquireForStore(cpu: CpuState, va: number, line: number, hit: number): Held {
     const { l1d } = cpu;
     const { held } = this;
-    if (hit >= 0 && l1d.state[hit] >= EXCLUSIVE) {
+    if (hit >= 0 && l1d.state[hit] >= EXCLUSIVE && !this.coherence.mustTellFetchers(line)) {
       cpu.charge(this.m.platform.costs.l1HitCycles);
       held.cache = l1d;
       held.slot = hit;

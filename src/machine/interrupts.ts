@@ -24,7 +24,9 @@ export class Interrupts {
     const { costs } = this.m.platform;
     cpu.count(COUNT.ipisSent);
     cpu.charge(costs.ipiSendCycles);
-    target.time[TIME.IRQ + vector] = cpu.clock + costs.ipiLatencyCycles;
+    const there = Atomics.load(target.ctl, CTL.IRQ_IN_FLIGHT) | Atomics.load(target.ctl, CTL.IRQ_PENDING);
+    // One that is on its way already arrives when it would have: the second becomes one with it.
+    if ((there & (1 << vector)) === 0) target.time[TIME.IRQ + vector] = cpu.clock + costs.ipiLatencyCycles;
     Atomics.or(target.ctl, this.delayed ? CTL.IRQ_IN_FLIGHT : CTL.IRQ_PENDING, 1 << vector);
     Atomics.add(target.ctl, CTL.EVENT, 1);
     this.coherence.notify(target);
@@ -53,6 +55,12 @@ export class Interrupts {
     cpu.count(COUNT.interrupts);
     cpu.charge(this.m.platform.costs.interruptEntryCycles);
     return vector;
+  }
+
+  /** A CPU wakes from a sleep: not before the interrupt that wakes it has arrived. */
+  wakeStep(cpu: CpuState): void {
+    const pending = Atomics.load(cpu.ctl, CTL.IRQ_PENDING);
+    if (pending !== 0) cpu.mergeClock(cpu.time[TIME.IRQ + 31 - Math.clz32(pending & -pending)]);
   }
 
   /** The vectors in flight to a CPU, as bits. */

@@ -40,7 +40,7 @@ export const tlbiNames = ['all', 'asid', 'page', 'page, all asids', 'page, last 
 
 const META_TICK = 0;
 const META_RANDOM = 1;
-/** 1 once an entry larger than a page was filled: until then only pages need be looked for. */
+/** 1 once a large or a global entry was filled: until then one page has one entry, and only pages are there. */
 const META_LARGE = 2;
 
 const HINTS = 64;
@@ -128,7 +128,7 @@ export class Tlb {
 
   /** Chooses an entry for a page (its own earlier one if it is there) and clears it. Returns its offset. */
   allocate(vpn: number, asid: number, size: number): number {
-    if (size > 0) this.meta[META_LARGE] = 1;
+    if (size > 0 || asid === -1) this.meta[META_LARGE] = 1;
     const set = (vpn >>> size) & this.setMask;
     const same = this.findFrom(set, vpn, asid, size, -1);
     const at = same >= 0 ? same : this.victim(set);

@@ -219,13 +219,16 @@ export class Translation {
   setBitsStep(cpu: CpuState, found: WalkResult, bits: number): WalkResult {
     const { m } = this;
     m.lockCpu(cpu);
-    const change = (now: number) => ((now | 0) === (found.pte | 0) ? (now | bits) >>> 0 : undefined);
+    let done = false;
+    const change = (now: number) => {
+      done = (now | 0) === (found.pte | 0) && !this.isCancelled(cpu);
+      return done ? (now | bits) >>> 0 : undefined;
+    };
     const attributes = m.platform.mmu.walkerReads === 'memory' ? 1 : 0;
     const old = this.port.modify(cpu, found.ptePa, found.ptePa, attributes, change);
-    const same = (old | 0) === (found.pte | 0);
     const pteVersion = m.shadow ? m.shadow.version[found.ptePa >>> 2] : 0;
     m.unlockCpu(cpu);
-    return { pte: same ? old | bits : old | 0, ptePa: found.ptePa, pteVersion };
+    return { pte: done ? old | bits : old | 0, ptePa: found.ptePa, pteVersion };
   }
 
   /**
@@ -236,11 +239,15 @@ export class Translation {
     const { m } = this;
     m.lockCpu(cpu);
     cpu.ctl[CTL.WALK_ACTIVE] = 0;
-    const survives = m.mutation === 'tlbi-walk-survives';
-    const cancelled = cpu.ctl[CTL.WALK_CANCELLED] !== 0 && !survives;
+    const cancelled = this.isCancelled(cpu);
     if (!cancelled) this.fill(cpu, va, this.levels[level].shift, found, fetch);
     m.unlockCpu(cpu);
     return !cancelled;
+  }
+
+  /** True if a TLB invalidate has arrived since the walk began: it must start again. */
+  isCancelled(cpu: CpuState): boolean {
+    return cpu.ctl[CTL.WALK_CANCELLED] !== 0 && this.m.mutation !== 'tlbi-walk-survives';
   }
 
   endWalk(cpu: CpuState): void {

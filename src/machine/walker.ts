@@ -29,6 +29,8 @@ export function* pageWalk(
       level++;
       translation.noteTable(hw, va, level, table);
     }
+    // What a cancelled walk reads from then on may be no table any more.
+    if (translation.isCancelled(hw)) continue;
     const fault = leafFault(machine, found, level);
     if (fault) {
       translation.endWalk(hw);

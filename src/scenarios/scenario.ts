@@ -37,6 +37,29 @@ export interface Scenario {
   readonly module: string;
   /** Default limit on the steps of a run. */
   readonly maxSteps: number;
+  /** What a run needs beyond the defaults: its own platform, its way of judging. */
+  adapt?(variant: string, parameters: Parameters): JobParts;
+  /** Parameter settings that `stress` goes through unless the user sets one of these parameters. */
+  readonly stressOver?: readonly Readonly<Record<string, string>>[];
+  /** Whether a result is what the variant must show, where `expect` alone cannot tell; undefined: it is. */
+  fault?(variant: string, result: Observed): string | undefined;
+}
+
+/** Parts of a job that a scenario may fix. */
+export interface JobParts {
+  readonly platform?: Platform;
+  readonly cpus?: number;
+  readonly strict?: boolean;
+  readonly serialized?: boolean;
+  readonly keepGoing?: boolean;
+  readonly quantumCycles?: number;
+}
+
+/** What of a run's result a scenario may look at. */
+export interface Observed {
+  readonly outcome: string;
+  readonly findingCount: number;
+  readonly cpus: readonly { readonly notes: readonly number[] }[];
 }
 
 /** A mistake in what the user asked for; its message is one line that names the remedy. */

@@ -22,6 +22,9 @@ export const TRACE_NOTE = {
   /** Misses by the rule of simultaneous accesses, and those of them that had the line. */
   SYNC_MISSES: 10,
   SYNC_UPGRADES: 11,
+  /** Copies taken away, and copies that lost the right to be written, by the same rule. */
+  SYNC_INVALIDATIONS: 13,
+  SYNC_DOWNGRADES: 14,
   /** Cycles at the first access: what came before is not the program's. */
   BEGAN_CYCLES: 12,
   /** STREAM.WORDS words. */

@@ -97,6 +97,8 @@ export interface CpuCounts {
   readonly switches: number;
   readonly syncMisses: number;
   readonly syncUpgrades: number;
+  readonly syncInvalidations: number;
+  readonly syncDowngrades: number;
   readonly cycles: number;
   readonly milliseconds: number;
 }
@@ -141,17 +143,24 @@ export async function runTrace(run: TraceRun): Promise<TraceResult> {
   }
 }
 
-/** Runs traces that are already in feeds. */
-export async function runPlaced(run: TraceRun, traces: readonly PlacedTrace[]): Promise<RunResult> {
+/**
+ * Runs traces that are already in feeds.
+ * @param threads the threads host to use, kept for the next run; a new one where left out
+ */
+export async function runPlaced(
+  run: TraceRun,
+  traces: readonly PlacedTrace[],
+  threads?: ThreadsHost,
+): Promise<RunResult> {
   const job = jobOf(run, placeTraces(traces));
   if (run.host === 'lockstep') {
     return runLockstep(job, createWorkload(job.source.parameters), schedulers[run.order]());
   }
-  const host = new ThreadsHost();
+  const host = threads ?? new ThreadsHost();
   try {
     return await host.run(job);
   } finally {
-    await host.close();
+    if (!threads) await host.close();
   }
 }
 
@@ -191,9 +200,7 @@ function traceErrorOf(stack: string): string | undefined {
   if (first.startsWith('Error: out of frames')) {
     return `${first.slice('Error: '.length)}: the traces touch more than the 256 MB that a trace run has, cut them`;
   }
-  return first.startsWith('TraceError: ') || first.startsWith('Error: TraceError: ')
-    ? first.replace(/^(Error: )+/, '').replace(/^TraceError: /, '')
-    : undefined;
+  return first.startsWith('TraceError: ') ? first.slice('TraceError: '.length) : undefined;
 }
 
 /** Adds up what a run's CPUs counted. */
@@ -243,6 +250,8 @@ export function summarise(run: TraceRun, result: RunResult, seconds: number): Tr
       switches: note(TRACE_NOTE.SWITCHES),
       syncMisses: note(TRACE_NOTE.SYNC_MISSES),
       syncUpgrades: note(TRACE_NOTE.SYNC_UPGRADES),
+      syncInvalidations: note(TRACE_NOTE.SYNC_INVALIDATIONS),
+      syncDowngrades: note(TRACE_NOTE.SYNC_DOWNGRADES),
       cycles: clockCycles - note(TRACE_NOTE.BEGAN_CYCLES),
       milliseconds: note(TRACE_NOTE.MILLISECONDS),
     };

@@ -9,7 +9,7 @@ import type { Machine } from '../machine/machine.ts';
 import { PAGE_BYTES, PAGE_SHIFT } from '../machine/platform.ts';
 import { type FeedBuffers, FeedReader, namesOf } from './feed.ts';
 import { STREAM_NOTES, TRACE_NOTE } from './notes.ts';
-import { KIND_FETCH, KIND_MODIFY, KIND_STORE } from './records.ts';
+import { KIND_FETCH, KIND_STORE } from './records.ts';
 import { layTraceKernel, TraceKernel, type TraceKernelLayout } from './trace-kernel.ts';
 import { CHUNK_MAP_WORDS, ChunkMap, Relocation } from './words.ts';
 
@@ -19,7 +19,7 @@ export type TraceParameters = {
   readonly run: number;
   /** Accesses in one step: what another CPU can come between. */
   readonly perStep: number;
-  /** Each access is a turn, an atomic pair one turn. */
+  /** Each access is a turn. */
   readonly turns: boolean;
   readonly spaces: string;
   readonly mechanism: string;
@@ -138,6 +138,8 @@ class TraceProgram {
     if (running.length > 0) yield* kernel.switchTo(cpu, running[0].space);
     yield* kernel.arrive(cpu);
     this.planEvent();
+    // To be ready is a turn, so that nobody's first access comes before all are.
+    notes[TRACE_NOTE.TURNS]++;
     notes[TRACE_NOTE.BEGAN_CYCLES] = cpu.clock;
     const began = performance.now();
     let current = 0;
@@ -165,7 +167,7 @@ class TraceProgram {
       const most = Math.min(p.perStep, this.nextEvent - this.done, sliceEnd - this.done);
       let to = Math.min(words.length, at + most);
       if (p.turns) {
-        to = at + ((words[at] & 3) === KIND_MODIFY ? Math.min(2, words.length - at) : 1);
+        to = at + 1;
         hw.notes[TRACE_NOTE.NEXT_WORD] = words[at] + 1;
       }
       yield STEP;

@@ -134,7 +134,7 @@ describe('the barrier after it', () => {
     });
     complete(a.tlbiBroadcast(TLBI_VA, VA, 1, 1));
     machine.agents.perform(deliver(1));
-    complete(b.store(VA + 16, 99));
+    complete(b.storePhysical(PA + 16, 99));
     expect(b.hw.buffered).toBe(1);
     expect(barrier(a).done()).toBe(true);
   });

@@ -99,7 +99,8 @@ describe('a bulk run', () => {
           complete(singly(single.cpus[piece & 1], trace, from, to));
         }
         expect(visible(bulk.machine)).toEqual(visible(single.machine));
-        expect(bulk.machine.state.memory).toEqual(single.machine.state.memory);
+        const [one, other] = [bulk, single].map(({ machine }) => Buffer.from(machine.state.memoryBytes));
+        expect(one.equals(other)).toBe(true);
       }),
       { numRuns: 250 },
     );

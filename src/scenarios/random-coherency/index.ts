@@ -51,7 +51,7 @@ export function randomCoherencyJob(organisation: Organisation, mode: Mode, acces
 /** @throws Error that lists what is known, if a parameter is not */
 export function createWorkload(parameters: Readonly<Record<string, string | number | boolean>>) {
   const { platform } = organisationNamed(String(parameters.organisation));
-  const mode = String(parameters.mode ?? 'coherent');
+  const mode = String(parameters.mode ?? parameters.variant ?? 'coherent');
   if (mode !== 'coherent' && mode !== 'software') {
     throw new Error(`random-coherency: mode is 'coherent' or 'software', not '${mode}'`);
   }

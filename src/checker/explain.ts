@@ -1,0 +1,268 @@
+/**
+ * Puts a finding into the words of an engineer: what happened, through which copy, made stale by whose
+ * write, and which operation was missing or came too late.
+ */
+import { PTE } from '../machine/attributes.ts';
+import {
+  PLACE_L1D,
+  PLACE_L1I,
+  PLACE_L2,
+  PLACE_MEMORY,
+  PLACE_UNCACHED,
+  PLACE_UNCACHED_FETCH,
+  PLACE_WALKER,
+} from '../machine/check-port.ts';
+import type { Platform } from '../machine/platform.ts';
+import { diagnoses, type FindingKind, type FindingRecord, findingKinds } from './finding.ts';
+import { remedyOf } from './remedies.ts';
+
+/** A CPU that had not ended its program when the run stopped. */
+export interface StuckCpu {
+  readonly cpu: number;
+  readonly waitingFor: string;
+  readonly interruptsMasked: boolean;
+}
+
+/** One labelled sentence of an explanation. */
+export interface ExplanationLine {
+  readonly label: 'access' | 'copy' | 'culprit' | 'missing' | 'remedy' | 'waits';
+  readonly text: string;
+}
+
+export interface Explanation {
+  readonly kind: FindingKind;
+  /** What happened, in one line. */
+  readonly title: string;
+  /** Three to six; a deadlock has one for each CPU. */
+  readonly lines: readonly ExplanationLine[];
+}
+
+/**
+ * Explains a finding.
+ * @param platform where it was found: decides which remedy is the right one
+ * @param stuck CPUs that had not ended; a deadlock is explained through them
+ */
+export function explain(
+  finding: FindingRecord,
+  platform: Platform,
+  stuck: readonly StuckCpu[] = [],
+): Explanation {
+  const { title, lines } = describe(finding, platform, stuck);
+  return { kind: finding.kind, title, lines: [...lines, line('remedy', remedyOf(finding, platform))] };
+}
+
+type Description = Omit<Explanation, 'kind'>;
+
+function describe(finding: FindingRecord, platform: Platform, stuck: readonly StuckCpu[]): Description {
+  switch (finding.kind) {
+    case 'stale-translation':
+    case 'freed-frame':
+      return translation(finding);
+    case 'walker-old-entry':
+      return walker(finding, platform);
+    case 'stale-data':
+    case 'stale-instruction':
+      return staleCopy(finding);
+    case 'lost-write':
+      return lostWrite(finding);
+    case 'multiple-match':
+      return multipleMatch(finding);
+    case 'deadlock':
+      return deadlock(finding, stuck);
+    case 'invariant':
+      return {
+        title: `CPU ${finding.cpu}: ${findingKinds.invariant}`,
+        lines: [
+          line('access', `condition ${finding.detail}: found ${finding.got}, expected ${finding.expected}`),
+        ],
+      };
+  }
+}
+
+function translation(f: FindingRecord): Description {
+  const freed = f.kind === 'freed-frame';
+  const verb = f.write === 1 ? 'stored to' : 'loaded from';
+  const asid = f.detail < 0 ? 'global' : `ASID ${f.detail}`;
+  const title = freed
+    ? `CPU ${f.cpu} reached a frame that had been freed`
+    : `CPU ${f.cpu} used a translation that had been taken away`;
+  const access = `CPU ${f.cpu} ${verb} virtual ${hex(f.va)} and reached physical ${hex(f.pa)} at cycle ${f.clock}`;
+  const copy =
+    `an entry in the TLB of CPU ${f.cpu}, ${asid}, filled at cycle ${f.fillClock} from the table word at ` +
+    `${hex(f.ptePa)}, version ${f.version}: ${entryWords(f.pte)}`;
+  return {
+    title,
+    lines: [
+      line('access', access),
+      line('copy', copy),
+      line('culprit', tableWrite(f)),
+      line('missing', missingInvalidate(f)),
+    ],
+  };
+}
+
+/** Whose write took the translation away; it may not have left that CPU's write buffer yet. */
+function tableWrite(f: FindingRecord): string {
+  if (f.other >= 0) {
+    const still = 'the write is still in its write buffer';
+    return `CPU ${f.other} changed that word to ${entryWords(f.newestPte)}; ${still}, memory has version ${f.newest}`;
+  }
+  if (f.newest > f.version) {
+    const by = `CPU ${f.writer} wrote version ${f.newest} of that word at its cycle ${f.writerClock}`;
+    return `${by}: ${entryWords(f.newestPte)}`;
+  }
+  if (f.kind === 'freed-frame') {
+    return `the frame at ${hex(f.pa - (f.pa % 4096))} went back to the allocator; the table word still maps it`;
+  }
+  return 'the write that takes the page away has not reached memory: it was still in a write buffer';
+}
+
+function missingInvalidate(f: FindingRecord): string {
+  if (f.kind === 'freed-frame' && f.diagnosis <= 0) {
+    return `the frame was freed before an invalidate had removed the entry from the TLB of CPU ${f.cpu}`;
+  }
+  const cpu = `CPU ${f.cpu}`;
+  return (diagnoses[f.diagnosis] ?? diagnoses[0]).replace('this CPU', cpu);
+}
+
+function walker(f: FindingRecord, platform: Platform): Description {
+  const where = { l1: 'the L1 data cache', l2: 'the point of unification', memory: 'memory' };
+  const reads = where[platform.mmu.walkerReads];
+  return {
+    title: `the table walker of CPU ${f.cpu} read an entry that had been replaced`,
+    lines: [
+      line('access', `a walk for virtual ${hex(f.va)} on CPU ${f.cpu} at cycle ${f.clock}`),
+      line('copy', `the table word at ${hex(f.ptePa)}, version ${f.version}, read from ${reads}`),
+      line('culprit', `${wrote(f)}: ${entryWords(f.newestPte)}`),
+      line('missing', `the new entry was not made visible where the walker reads (${reads})`),
+    ],
+  };
+}
+
+/** Where a copy is, in words that go after "from". */
+export function placeName(place: number, cpu: number): string {
+  switch (place) {
+    case PLACE_L1D:
+      return `the L1 data cache of CPU ${cpu}`;
+    case PLACE_L2:
+      return `the L2 cache of CPU ${cpu}`;
+    case PLACE_L1I:
+      return `the instruction cache of CPU ${cpu}`;
+    case PLACE_MEMORY:
+      return 'memory or a cache behind the private ones';
+    case PLACE_WALKER:
+      return `the table walker of CPU ${cpu}`;
+    case PLACE_UNCACHED:
+    case PLACE_UNCACHED_FETCH:
+      return 'memory, read past the caches';
+    default:
+      return 'a copy';
+  }
+}
+
+function staleCopy(f: FindingRecord): Description {
+  const fetch = f.kind === 'stale-instruction';
+  const did = fetch ? 'fetched an instruction' : 'loaded a value';
+  const at = `${hex(f.pa)} (virtual ${hex(f.va)})`;
+  const uncached = f.place === PLACE_UNCACHED || f.place === PLACE_UNCACHED_FETCH || f.place === PLACE_MEMORY;
+  const missing = uncached
+    ? `version ${f.newest} was not cleaned from the cache that holds it to where CPU ${f.cpu} reads`
+    : `CPU ${f.cpu} did not invalidate its copy after version ${f.newest} was written`;
+  return {
+    title: `CPU ${f.cpu} ${did} that is not the newest of its location`,
+    lines: [
+      line(
+        'access',
+        `CPU ${f.cpu} read ${hex(f.got)} at ${at} at cycle ${f.clock}; it should be ${hex(f.expected)}`,
+      ),
+      line('copy', `version ${f.version} of the word, from ${placeName(f.place, f.cpu)}`),
+      line('culprit', wrote(f)),
+      line('missing', missing),
+    ],
+  };
+}
+
+function lostWrite(f: FindingRecord): Description {
+  const overtaken = f.detail >= 0;
+  const written = wrote(f);
+  return overtaken
+    ? {
+        title: `CPU ${f.cpu} wrote an older value over a newer one`,
+        lines: [
+          line('access', `CPU ${f.cpu} wrote back the word at ${hex(f.pa)} at cycle ${f.clock}`),
+          line(
+            'copy',
+            `a dirty line with version ${f.version} of the word; below it was version ${f.detail}`,
+          ),
+          line('culprit', written),
+          line('missing', `the dirty line was not cleaned before version ${f.detail} was written elsewhere`),
+        ],
+      }
+    : {
+        title: `CPU ${f.cpu} threw away the only copy of a write`,
+        lines: [
+          line(
+            'access',
+            `CPU ${f.cpu} dropped a dirty line with the word at ${hex(f.pa)} at cycle ${f.clock}`,
+          ),
+          line('copy', `version ${f.version} of the word, which was nowhere else`),
+          line('culprit', written),
+          line('missing', 'the dirty line was invalidated without being cleaned'),
+        ],
+      };
+}
+
+function multipleMatch(f: FindingRecord): Description {
+  return {
+    title: `a lookup on CPU ${f.cpu} matched two TLB entries`,
+    lines: [
+      line('access', `CPU ${f.cpu} looked up virtual ${hex(f.va)} at cycle ${f.clock}`),
+      line('copy', `two entries in the TLB of CPU ${f.cpu}, made from different versions of the tables`),
+      line('missing', 'the old entry was not invalidated before the new one could be walked'),
+    ],
+  };
+}
+
+function deadlock(f: FindingRecord, stuck: readonly StuckCpu[]): Description {
+  const pair = [f.cpu, f.other].sort((a, b) => a - b);
+  const isPair = f.detail === 2 && f.other >= 0;
+  const waiting = stuck
+    .filter(({ waitingFor }) => waitingFor !== '')
+    // Who is part of the cycle first; others only wait for one of them.
+    .sort((a, b) => Number(pair.includes(b.cpu)) - Number(pair.includes(a.cpu)) || a.cpu - b.cpu);
+  const lines = waiting.map(({ cpu, waitingFor, interruptsMasked }) =>
+    line(
+      'waits',
+      `CPU ${cpu} waits for ${waitingFor}, interrupts ${interruptsMasked ? 'masked' : 'enabled'}`,
+    ),
+  );
+  if (isPair) return { title: `CPU ${pair[0]} and CPU ${pair[1]} wait for each other`, lines };
+  const cpus = waiting.length > 0 ? waiting.map(({ cpu }) => cpu) : [f.cpu];
+  const who = cpus.length === 1 ? `CPU ${cpus[0]} waits` : `CPUs ${cpus.join(', ')} wait`;
+  return { title: `${who} and nothing can wake ${cpus.length === 1 ? 'it' : 'them'}`, lines };
+}
+
+function wrote(f: FindingRecord): string {
+  if (f.newest <= 0) return 'nobody has written it since it was loaded';
+  return `CPU ${f.writer} wrote version ${f.newest} at its cycle ${f.writerClock}`;
+}
+
+/** What a table entry says. */
+export function entryWords(pte: number): string {
+  if (pte < 0 || (pte & PTE.VALID) === 0) return 'no translation';
+  if ((pte & PTE.TABLE) !== 0) return `a table at ${hex(frame(pte))}`;
+  const rights = (pte & PTE.WRITE) !== 0 ? 'writable' : 'read-only';
+  return `frame ${hex(frame(pte))}, ${rights}`;
+}
+
+function frame(pte: number): number {
+  return (pte & 0xffff_f000) >>> 0;
+}
+
+function hex(value: number): string {
+  return `0x${(value >>> 0).toString(16)}`;
+}
+
+function line(label: ExplanationLine['label'], text: string): ExplanationLine {
+  return { label, text };
+}

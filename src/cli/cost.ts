@@ -1,0 +1,148 @@
+/** flushlab cost: what a mechanism costs in simulated cycles. */
+import { availableParallelism } from 'node:os';
+import { Command, Option } from 'commander';
+import { ThreadsHost } from '../hosts/threads.ts';
+import { LockstepPool } from '../lab/lockstep-pool.ts';
+import {
+  COST_QUANTUM_CYCLES,
+  type CostCell,
+  type CostLimits,
+  type CostRow,
+  costCells,
+  costJob,
+  type Mechanism,
+  measureLockstep,
+  measureThreads,
+  mechanisms,
+} from '../lab/shootdown-cost.ts';
+import type { Platform } from '../machine/platform.ts';
+import { costCaption } from '../report/cost-caption.ts';
+import { costText } from '../report/cost-text.ts';
+import { costReport, toJson } from '../report/json.ts';
+import { wrap } from '../report/text.ts';
+import { EXIT, UsageError } from './errors.ts';
+import { drawSeed, integer, integers, resolvePlatform, seedOption } from './options.ts';
+import { Interrupt, Progress, print, stdoutStyle } from './terminal.ts';
+
+interface CostFlags {
+  readonly cpus: number[];
+  readonly pages: number[];
+  readonly mechanism: Mechanism | 'both';
+  readonly host: 'lockstep' | 'threads' | 'both';
+  readonly platform: string;
+  readonly seed?: number;
+  readonly quantum: number;
+  readonly maxSteps: number;
+  readonly maxSeconds: number;
+  readonly workers: number;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+/** @param done takes the exit code */
+export function costCommand(done: (code: number) => void): Command {
+  const mechanism = new Option('--mechanism <name>', 'how TLBs are flushed').choices([...mechanisms, 'both']);
+  const host = new Option('--host <host>', 'whose cycles').choices(['lockstep', 'threads', 'both']);
+  return new Command('cost')
+    .description('measure what a mechanism costs, in simulated cycles')
+    .argument('<experiment>', 'tlb-shootdown: the initiator of a munmap, and its targets')
+    .option('--cpus <list>', 'CPU counts', integers('--cpus', 1, 64), [1, 2, 4, 8, 16])
+    .option('--pages <list>', 'pages a munmap', integers('--pages', 1, 512), [1, 8, 64])
+    .addOption(mechanism.default('both'))
+    .addOption(host.default('lockstep'))
+    .option('--platform <name|file>', 'a built-in platform, or your own as a JSON file', 'neoverse')
+    .addOption(seedOption())
+    .option(
+      '--quantum <cycles>',
+      'threads: how far simulated clocks may drift apart',
+      integer('--quantum', 1, 1e12),
+      COST_QUANTUM_CYCLES,
+    )
+    .option(
+      '--max-steps <n>',
+      'end a cell after this many steps',
+      integer('--max-steps', 1, 1e15),
+      100_000_000,
+    )
+    .option('--max-seconds <n>', 'end a cell after this many seconds', integer('--max-seconds', 1, 1e6), 300)
+    .option(
+      '--workers <n>',
+      'lockstep: cells side by side',
+      integer('--workers', 1, 256),
+      availableParallelism(),
+    )
+    .option('--json', 'print JSON')
+    .option('--quiet', 'no progress on stderr')
+    .action(async (experiment: string, flags: CostFlags) => done(await cost(experiment, flags)));
+}
+
+async function cost(experiment: string, flags: CostFlags): Promise<number> {
+  if (experiment !== 'tlb-shootdown') {
+    throw new UsageError(`cost: there is no experiment '${experiment}': use tlb-shootdown`);
+  }
+  const platform = resolvePlatform(flags.platform);
+  const seed = flags.seed ?? drawSeed();
+  const limits = {
+    seed,
+    quantumCycles: flags.quantum,
+    maxSteps: flags.maxSteps,
+    maxSeconds: flags.maxSeconds,
+  };
+  const cells = costCells(mechanismsOf(flags, platform), flags.cpus, flags.pages);
+  // Before anything runs: whatever cannot be done is said at once.
+  for (const cell of cells) costJob(platform, cell, limits);
+  const hosts = flags.host === 'both' ? (['lockstep', 'threads'] as const) : [flags.host];
+  const { rows, interrupted } = await measure(platform, cells, limits, hosts, flags);
+  if (flags.json === true) print(toJson(costReport(platform, limits, rows)));
+  else {
+    const view = { clockMHz: platform.clockMHz, times: true };
+    print(wrap(costCaption(platform, hosts, flags.quantum)).join('\n'));
+    print(`seed ${seed}\n`);
+    if (rows.length > 0) print(costText(rows, view, stdoutStyle));
+  }
+  return interrupted ? EXIT.INTERRUPTED : EXIT.OK;
+}
+
+function mechanismsOf(flags: CostFlags, platform: Platform): Mechanism[] {
+  if (flags.mechanism !== 'both') return [flags.mechanism];
+  // Both means both that there are.
+  return platform.broadcast ? [...mechanisms] : ['cross-call'];
+}
+
+/** Measures on each host in turn; Ctrl-C leaves the rows measured so far. */
+export async function measure(
+  platform: Platform,
+  cells: readonly CostCell[],
+  limits: CostLimits,
+  hosts: readonly CostRow['host'][],
+  flags: { readonly workers: number; readonly quiet?: boolean },
+  threads = new ThreadsHost(),
+): Promise<{ rows: CostRow[]; interrupted: boolean }> {
+  const progress = new Progress(flags.quiet === true);
+  const pool = new LockstepPool(Math.min(flags.workers, cells.length));
+  const close = async () => {
+    await Promise.all([pool.close(), threads.close()]);
+  };
+  const interrupt = new Interrupt(close);
+  const rows: CostRow[] = [];
+  const tell = (row: CostRow) => {
+    rows.push(row);
+    progress.show(`${row.host}: ${rows.length} of ${cells.length * hosts.length} measured`);
+    return !interrupt.interrupted;
+  };
+  try {
+    for (const host of hosts) {
+      if (interrupt.interrupted) break;
+      if (host === 'lockstep') await measureLockstep(platform, cells, limits, pool, tell);
+      else await measureThreads(platform, cells, limits, threads, tell);
+    }
+  } catch (error) {
+    // Ending the threads makes what runs on them fail.
+    if (!interrupt.interrupted) throw error;
+  } finally {
+    interrupt.dispose();
+    progress.clear();
+    await pool.close();
+  }
+  return { rows, interrupted: interrupt.interrupted };
+}

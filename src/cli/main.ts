@@ -1,0 +1,79 @@
+/** The command line: puts the commands together and turns mistakes into a line and an exit code. */
+import { Command, CommanderError } from 'commander';
+import { ScenarioError } from '../scenarios/scenario.ts';
+import { costCommand } from './cost.ts';
+import { demoCommand } from './demo.ts';
+import { EXIT, UsageError } from './errors.ts';
+import { listCommand } from './list.ts';
+import { platformCommand } from './platform.ts';
+import { runCommand } from './run.ts';
+import { stressCommand } from './stress.ts';
+import { complain } from './terminal.ts';
+
+const CODES = `
+Exit codes: 0 as expected, 1 a violation was found, 2 usage or configuration, 3 a bound was reached before
+an answer, 4 a fault of flushlab itself, 130 interrupted.`;
+
+/**
+ * Runs one command.
+ * @param argv arguments after the program's name
+ * @returns the exit code; mistakes of the user are lines on stderr, not errors
+ */
+export async function main(argv: readonly string[]): Promise<number> {
+  let code: number = EXIT.OK;
+  const done = (result: number) => {
+    code = result;
+  };
+  const program = new Command('flushlab')
+    .description('Runs SMP scenarios on simulated caches and TLBs, and explains which flush was missing.')
+    .addHelpText('after', CODES);
+  const commands = [
+    listCommand(),
+    platformCommand(),
+    runCommand(done),
+    stressCommand(done),
+    costCommand(done),
+    demoCommand(done),
+  ];
+  for (const command of commands) program.addCommand(command);
+  quieten(program);
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return code;
+  } catch (error) {
+    return report(error);
+  }
+}
+
+/** Errors of commander come out as exceptions and are written here, in one line. */
+function quieten(command: Command): void {
+  command.exitOverride().configureOutput({ outputError: () => {} });
+  for (const sub of command.commands) quieten(sub);
+}
+
+function report(error: unknown): number {
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return EXIT.OK;
+    // Without a command commander prints its help; that is an answer, but not a success.
+    if (error.code !== 'commander.help') complain(`${oneLine(error.message)}: see flushlab --help`);
+    return EXIT.USAGE;
+  }
+  if (error instanceof UsageError) {
+    for (const line of error.lines) complain(line);
+    return EXIT.USAGE;
+  }
+  if (error instanceof ScenarioError) {
+    complain(oneLine(error.message));
+    return EXIT.USAGE;
+  }
+  complain(`internal fault: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  return EXIT.FAULT;
+}
+
+function oneLine(text: string): string {
+  return text
+    .replace(/^error: /, '')
+    .replace(/\s+/g, ' ')
+    .trim()
+    .replace(/\.$/, '');
+}

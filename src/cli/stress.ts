@@ -1,0 +1,153 @@
+/** flushlab stress: many runs with consecutive seeds. */
+
+import { availableParallelism } from 'node:os';
+import { Command } from 'commander';
+import { ThreadsHost } from '../hosts/threads.ts';
+import { LockstepPool } from '../lab/lockstep-pool.ts';
+import { makePlan, type Plan } from '../lab/plan.ts';
+import { behaved, type StressHost, stressVariant, type Tally } from '../lab/stress.ts';
+import { stressReport, toJson } from '../report/json.ts';
+import { type Skipped, stressText } from '../report/stress-text.ts';
+import { labelled, plural } from '../report/text.ts';
+import { findScenario } from '../scenarios/index.ts';
+import { findVariant, type Scenario, ScenarioError } from '../scenarios/scenario.ts';
+import { EXIT } from './errors.ts';
+import { drawSeed, integer, limitsOf, type RunFlags, resolvePlatform, withRunOptions } from './options.ts';
+import { repeatLine, settingsOf } from './run.ts';
+import { complain, Interrupt, Progress, print, stdoutStyle } from './terminal.ts';
+
+interface StressFlags extends RunFlags {
+  readonly runs: number;
+  readonly workers: number;
+}
+
+const HELP = `
+Exit code with --variant: 1 if any run shows a violation, 0 if none does.
+Exit code without: 0 if every variant that must be clean was clean in all its runs and every wrong one was
+found at least once, 1 if not.
+Either way 3 if a run reached its limit before an answer, 4 if flushlab itself failed.`;
+
+/** @param done takes the exit code */
+export function stressCommand(done: (code: number) => void): Command {
+  const command = new Command('stress')
+    .description(
+      'run a scenario many times with consecutive seeds: all variants that the platform supports, or one',
+    )
+    .argument('<scenario>', 'see flushlab list')
+    .option('--runs <n>', 'runs of each variant', integer('--runs', 1, 1e9), 100)
+    .option(
+      '--workers <n>',
+      'lockstep: runs side by side; changes nothing but the time',
+      integer('--workers', 1, 256),
+      availableParallelism(),
+    );
+  return withRunOptions(command)
+    .addHelpText('after', HELP)
+    .action(async (name: string, flags: StressFlags) => done(await stress(name, flags)));
+}
+
+async function stress(name: string, flags: StressFlags): Promise<number> {
+  const scenario = findScenario(name);
+  const { chosen, skipped } = choose(scenario, flags);
+  const seed = flags.seed ?? drawSeed();
+  const settings = { ...settingsOf(scenario, flags, seed), runs: flags.runs };
+  const progress = new Progress(flags.quiet === true);
+  const host = openHost(flags);
+  const interrupt = new Interrupt(host.close);
+  const tallies: Tally[] = [];
+  try {
+    for (const plans of chosen) {
+      if (interrupt.interrupted) break;
+      const onRun = (tally: Tally) => {
+        progress.show(`${tally.variant.name}: ${tally.runs} of ${flags.runs} runs, ${tally.found} found`);
+        return !interrupt.interrupted;
+      };
+      const isStopped = () => interrupt.interrupted;
+      const limits = limitsOf(flags, scenario);
+      const options = { limits, runs: flags.runs, seed, onRun, isStopped };
+      tallies.push(await stressVariant(plans, host.runs, options));
+    }
+  } finally {
+    interrupt.dispose();
+    progress.clear();
+    await host.close();
+  }
+  if (flags.json === true) print(toJson(stressReport(scenario, settings, tallies, skipped)));
+  else printText(scenario, flags, seed, tallies, skipped);
+  for (const { error } of tallies) if (error) complain(`seed ${error.seed}: ${error.message}`);
+  return interrupt.interrupted ? EXIT.INTERRUPTED : exitCode(tallies, flags.variant !== undefined);
+}
+
+function openHost(flags: StressFlags): { readonly runs: StressHost; readonly close: () => Promise<void> } {
+  const { scheduler } = flags;
+  if (flags.host === 'threads') {
+    const threads = new ThreadsHost();
+    return { runs: { threads, scheduler }, close: () => threads.close() };
+  }
+  const pool = new LockstepPool(Math.min(flags.workers, flags.runs));
+  return { runs: { pool, scheduler }, close: () => pool.close() };
+}
+
+/** For each variant what its runs take turns with; variants that cannot run are left out with a reason. */
+function choose(scenario: Scenario, flags: StressFlags): { chosen: Plan[][]; skipped: Skipped[] } {
+  const chosen: Plan[][] = [];
+  const skipped: Skipped[] = [];
+  const platform = flags.platform === undefined ? undefined : resolvePlatform(flags.platform);
+  const variants = flags.variant === undefined ? scenario.variants : [findVariant(scenario, flags.variant)];
+  const over = scenario.stressOver?.filter((set) =>
+    Object.keys(set).every((key) => flags.set[key] === undefined),
+  );
+  for (const variant of variants) {
+    const plans: Plan[] = [];
+    let reason: ScenarioError | undefined;
+    for (const set of over && over.length > 0 ? over : [{}]) {
+      try {
+        plans.push(
+          makePlan({ scenario, variant, platform, cpus: flags.cpus, given: { ...set, ...flags.set } }),
+        );
+      } catch (error) {
+        if (!(error instanceof ScenarioError)) throw error;
+        reason = error;
+      }
+    }
+    if (plans.length > 0) chosen.push(plans);
+    else if (reason) skipped.push({ variant: variant.name, reason: reason.message });
+  }
+  // Nothing to run is a mistake, not an empty success.
+  if (chosen.length === 0) throw new ScenarioError(skipped[0].reason);
+  return { chosen, skipped };
+}
+
+function printText(
+  scenario: Scenario,
+  flags: StressFlags,
+  seed: number,
+  tallies: readonly Tally[],
+  skipped: readonly Skipped[],
+): void {
+  const range = flags.runs === 1 ? `seed ${seed}` : `seeds ${seed} to ${seed + flags.runs - 1}`;
+  const how = flags.host === 'threads' ? 'threads' : `lockstep, ${flags.scheduler} scheduler`;
+  print(`${scenario.name}: ${plural(flags.runs, 'run')} of each variant on ${how}, ${range}\n`);
+  print(stressText(tallies, skipped, stdoutStyle));
+  const first = tallies.flatMap((tally) => tally.firsts)[0];
+  if (first && flags.host === 'lockstep') {
+    print(
+      `\n${labelled('repeat', repeatLine(first.plan, stressFlags(first.plan, flags), first.seed), 0).join('\n')}`,
+    );
+  }
+}
+
+/** Where a scenario went through settings of its own, the one of a plan must be said. */
+function stressFlags(plan: Plan, flags: StressFlags): RunFlags {
+  const keys = plan.scenario.stressOver?.flatMap((set) => Object.keys(set)) ?? [];
+  const own = Object.fromEntries(keys.map((key) => [key, String(plan.parameters[key])]));
+  return { ...flags, set: { ...own, ...flags.set } };
+}
+
+function exitCode(tallies: readonly Tally[], isOne: boolean): number {
+  if (tallies.some(({ errors }) => errors > 0)) return EXIT.FAULT;
+  const violated = isOne ? tallies.some(({ found }) => found > 0) : false;
+  if (violated) return EXIT.VIOLATION;
+  if (tallies.some(({ bound }) => bound > 0)) return EXIT.BOUND;
+  return isOne || tallies.every(behaved) ? EXIT.OK : EXIT.VIOLATION;
+}

@@ -1,0 +1,110 @@
+/** From what somebody asks for (scenario, variant, platform, parameters, seed) to a job that a host runs. */
+import type { Job, RunResult } from '../hosts/job.ts';
+import type { Platform } from '../machine/platform.ts';
+import { platformByName } from '../platforms/index.ts';
+import type { Parameters } from '../program/workload.ts';
+import {
+  type JobParts,
+  resolveParameters,
+  type Scenario,
+  ScenarioError,
+  type Variant,
+} from '../scenarios/scenario.ts';
+
+export interface Plan {
+  readonly scenario: Scenario;
+  readonly variant: Variant;
+  readonly platform: Platform;
+  readonly cpus: number;
+  /** The scenario's own, resolved; the variant is added to them. */
+  readonly parameters: Parameters;
+  /** What the scenario fixes in its jobs. */
+  readonly parts: JobParts;
+}
+
+export interface PlanRequest {
+  readonly scenario: Scenario;
+  readonly variant: Variant;
+  /** Undefined: the scenario's choice. */
+  readonly platform?: Platform | undefined;
+  readonly cpus?: number | undefined;
+  /** Parameters as the user gave them. */
+  readonly given: Readonly<Record<string, string>>;
+}
+
+export interface RunLimits {
+  readonly checked: boolean;
+  readonly keepGoing: boolean;
+  /** Threads host: how far clocks may drift apart, cycles. */
+  readonly quantumCycles: number;
+  readonly maxSteps: number;
+  readonly maxSeconds: number;
+}
+
+export const DEFAULT_MAX_SECONDS = 60;
+export const DEFAULT_QUANTUM_CYCLES = 10_000;
+
+/** @throws ScenarioError, one line naming what to use instead, if the variant cannot run like this */
+export function makePlan(request: PlanRequest): Plan {
+  const { scenario, variant, given } = request;
+  const parameters = resolveParameters(scenario, given);
+  const parts = scenario.adapt?.(variant.name, parameters) ?? {};
+  if (parts.platform && request.platform) {
+    throw new ScenarioError(
+      `${scenario.name} brings machines of its own: leave out --platform and choose one with --set`,
+    );
+  }
+  if (parts.cpus !== undefined && request.cpus !== undefined && request.cpus !== parts.cpus) {
+    throw new ScenarioError(
+      `${scenario.name} runs on ${parts.cpus} CPUs with these parameters: leave out --cpus ${request.cpus}`,
+    );
+  }
+  const platform = parts.platform ?? request.platform ?? defaultPlatform(scenario, variant);
+  const cpus = parts.cpus ?? request.cpus ?? Math.min(scenario.defaultCpus, platform.maxCpus);
+  const reason = variant.unsupported?.(platform);
+  if (reason !== undefined) throw new ScenarioError(`variant '${variant.name}': ${reason}`);
+  checkCpus(scenario, platform, cpus);
+  return { scenario, variant, platform, cpus, parameters, parts };
+}
+
+function defaultPlatform(scenario: Scenario, variant: Variant): Platform {
+  const name = scenario.defaultPlatform(variant.name);
+  const platform = platformByName(name);
+  if (!platform) throw new Error(`${scenario.name}: its default platform '${name}' does not exist`);
+  return platform;
+}
+
+function checkCpus(scenario: Scenario, platform: Platform, cpus: number): void {
+  const { minCpus } = scenario;
+  if (cpus < minCpus) {
+    throw new ScenarioError(`${scenario.name} needs at least ${minCpus} CPUs: use --cpus ${minCpus} or more`);
+  }
+  if (cpus > platform.maxCpus) {
+    const { name, maxCpus } = platform;
+    throw new ScenarioError(`--cpus ${cpus}: ${name} has at most ${maxCpus}: use --cpus ${maxCpus} or fewer`);
+  }
+}
+
+/** The job of one run of a plan. @param seed any integer */
+export function jobOf(plan: Plan, limits: RunLimits, seed: number): Job {
+  const { scenario, variant, parts } = plan;
+  const parameters = { ...plan.parameters, variant: variant.name };
+  const { platform, cpus } = plan;
+  const source = { module: scenario.module, parameters };
+  const keepGoing = limits.keepGoing || parts.keepGoing === true;
+  return { ...limits, ...parts, platform, cpus, source, seed, keepGoing };
+}
+
+/** Ways for a run to end: nothing wrong, something wrong, no answer within its limits, broken. */
+export type Verdict = 'clean' | 'found' | 'bound' | 'error';
+
+export function verdictOf(plan: Plan, result: RunResult): Verdict {
+  if (result.outcome === 'error') return 'error';
+  if (result.outcome === 'deadlock') return 'found';
+  const limited = result.outcome !== 'finished' && result.outcome !== 'finding';
+  if (plan.scenario.fault && !limited) {
+    return plan.scenario.fault(plan.variant.name, result) === undefined ? 'clean' : 'found';
+  }
+  if (result.findingCount > 0) return 'found';
+  return limited ? 'bound' : 'clean';
+}

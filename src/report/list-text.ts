@@ -1,0 +1,59 @@
+/** What there is, as text. */
+import type { Platform } from '../machine/platform.ts';
+import type { ParameterSpec, Scenario, Variant } from '../scenarios/scenario.ts';
+import { type ColumnSpec, paint, type Style, table, wrap } from './text.ts';
+
+const left = (...titles: string[]): ColumnSpec[] => titles.map((title) => ({ title, align: 'left' }));
+/** Longer lists of values are only counted. */
+const MAX_VALUES = 6;
+
+export function listText(
+  scenarios: readonly Scenario[],
+  platforms: readonly Platform[],
+  style: Style,
+): string {
+  const blocks = scenarios.map((scenario) => scenarioText(scenario, style));
+  const rows = platforms.map(({ name, title, maxCpus }) => [name, `1-${maxCpus}`, title]);
+  blocks.push([paint(style, 'bold', 'platforms'), ...indented(table(left('name', 'CPUs', 'machine'), rows))]);
+  return blocks.map((lines) => lines.join('\n')).join('\n\n');
+}
+
+function scenarioText(scenario: Scenario, style: Style): string[] {
+  const variants = scenario.variants.map((v) => [v.name, expectation(v), v.title]);
+  const parameters = Object.entries(scenario.parameters).map(([name, spec]) => [
+    name,
+    String(spec.default),
+    range(spec),
+    spec.title,
+  ]);
+  const [first, ...rest] = wrap(`${scenario.name}: ${scenario.title}`, '', '  ');
+  return [
+    paint(style, 'bold', first),
+    ...rest,
+    ...wrap(`source: ${scenario.source}`, '  ', '    '),
+    '',
+    ...broken(indented(table(left('variant', 'must show', 'what it does'), variants))),
+    '',
+    ...broken(indented(table(left('parameter', 'default', 'range', 'meaning'), parameters))),
+  ];
+}
+
+function expectation({ expect }: Variant): string {
+  return expect === 'clean' ? 'nothing' : expect.join(' or ');
+}
+
+function range({ values, min, max }: ParameterSpec): string {
+  if (values && values.length > MAX_VALUES) return `${values.length} names, see --json`;
+  return values ? values.join(', ') : `${min}-${max}`;
+}
+
+function indented(lines: readonly string[]): string[] {
+  return lines.map((line) => `  ${line}`);
+}
+
+/** Breaks lines of a table that are too long, keeping the last column where it starts. */
+function broken(lines: readonly string[]): string[] {
+  const titles = lines[0];
+  const start = titles.lastIndexOf('  ') + 2;
+  return lines.flatMap((line) => wrap(line.slice(start), line.slice(0, start), ' '.repeat(start)));
+}
