@@ -176,7 +176,20 @@ export class Checker implements CheckPort {
       diagnosis: this.diagnose(cpu, va, asid, word, entries[at + ENTRY.FILL_EPOCH]),
       detail: asid,
       ...this.newestWrite(word),
+      ...this.buffered(word, entries[at + ENTRY.PTE_VERSION]),
     });
+  }
+
+  /** Who has a store to a word in its write buffer that would make it newer than `version`, and the value. */
+  private buffered(word: number, version: number) {
+    if (this.shadow.version[word] > version) return undefined;
+    for (const { index, ctl, stores } of this.m.cpus) {
+      for (let n = ctl[CTL.STORES_IN] - 1; n >= ctl[CTL.STORES_OUT]; n--) {
+        const at = (n % (stores.length / STORE.WORDS)) * STORE.WORDS;
+        if (stores[at + STORE.PA] >>> 2 === word) return { other: index, newestPte: stores[at + STORE.LOW] };
+      }
+    }
+    return undefined;
   }
 
   /** Index into `diagnoses`: what became of the invalidate that should have removed the entry. */
@@ -201,6 +214,8 @@ export class Checker implements CheckPort {
       }
       const acted = log[at + TLB_LOG.EPOCH];
       if (acted > filled) return 3;
+      // A CPU that invalidates for itself repairs a fault; it does not carry out what another one changed.
+      if (log[at + TLB_LOG.FROM] === cpu.index && this.shadow.writer[pteWord] !== cpu.index) continue;
       return this.shadow.writerEpoch[pteWord] >= acted ? 2 : 0;
     }
     return 0;

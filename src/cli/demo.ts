@@ -78,7 +78,7 @@ async function showCosts(flags: DemoFlags, seed: number, threads: ThreadsHost): 
 /** Runs the variant without a flush on real threads until it shows. */
 async function showRace(seed: number, threads: ThreadsHost): Promise<number> {
   const variant = findVariant(tlbShootdown, 'none');
-  const plan = makePlan({ scenario: tlbShootdown, variant, cpus: RACE_CPUS, given: {} });
+  const plan = makePlan({ scenario: tlbShootdown, variant, cpus: RACE_CPUS, given: { operation: 'munmap' } });
   const { maxSteps } = tlbShootdown;
   const limits = { checked: true, keepGoing: false, quantumCycles: 10_000, maxSteps, maxSeconds: 20 };
   const interrupt = new Interrupt(() => threads.close());

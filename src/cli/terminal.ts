@@ -8,8 +8,9 @@ function hasColour(stream: { readonly isTTY?: boolean }): boolean {
   return stream.isTTY === true && !process.env.NO_COLOR;
 }
 
+/** Writes text to stdout and ends the line. */
 export function print(text: string): void {
-  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+  process.stdout.write(`${text}\n`);
 }
 
 /** One line on stderr for somebody to read: a mistake, or how a run ended early. */

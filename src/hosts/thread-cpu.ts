@@ -5,6 +5,7 @@
 
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import type { RandomGenerator } from 'pure-rand/types/RandomGenerator';
+import type { CpuState } from '../machine/cpu-state.ts';
 import { Interrupts } from '../machine/interrupts.ts';
 import { acquireLock, releaseLock } from '../machine/locks.ts';
 import type { AgentName } from '../machine/platform.ts';
@@ -12,7 +13,9 @@ import {
   CTL,
   GLOBAL,
   RUN_BARRIER,
+  RUN_FINISHED,
   RUN_RUNNING,
+  RUN_WATCH,
   STOP_DEADLOCK,
   STOP_DONE,
   STOP_ERROR,
@@ -56,6 +59,7 @@ export class ThreadCpu {
   private readonly index: number;
   private readonly maxSteps: number;
   private sliceEnd = 0;
+  private nextLookCycles = 0;
   private ended = false;
 
   constructor(session: Session, index: number, slots: Slots | null) {
@@ -108,7 +112,8 @@ export class ThreadCpu {
       // An agent may have taken away what made the CPU ready; nothing else can.
       if (runner.isReady()) runner.step();
       if (serialized) releaseLock(global, GLOBAL.TURN);
-      if (steps % STEPS_A_LOOK === 0) this.keepTime();
+      if (runner.cpu.hw.clock >= this.nextLookCycles) this.keepTime();
+      if (steps % STEPS_A_LOOK === 0) this.shareCores();
       if (steps > this.maxSteps) this.stop(STOP_STEPS);
     }
   }
@@ -216,15 +221,20 @@ export class ThreadCpu {
     this.stop(STOP_DEADLOCK);
   }
 
-  /** Shares the cores with the other threads, and simulated time with the other CPUs. */
+  /** Waits while this CPU is more than a quantum ahead of the slowest, so that simulated clocks stay together. */
   private keepTime(): void {
     const { hw } = this.runner.cpu;
-    const quantum = Math.floor(hw.clock / this.session.job.quantumCycles);
+    const { quantumCycles } = this.session.job;
+    const quantum = Math.floor(hw.clock / quantumCycles);
+    this.nextLookCycles = (quantum + 1) * quantumCycles;
     Atomics.store(hw.ctl, CTL.QUANTUM, quantum);
     while (this.isAhead(quantum) && this.session.stop === STOP_NONE) {
       this.settle();
       this.letOthersRun();
     }
+  }
+
+  private shareCores(): void {
     if (this.slots?.wanted === true && performance.now() > this.sliceEnd) this.giveSlot();
   }
 
@@ -254,16 +264,26 @@ export class ThreadCpu {
     return (SLICE_MS * ((this.random.next() >>> 0) % 64)) / 64;
   }
 
-  /** More than a quantum ahead of the slowest CPU that runs? */
+  /** More than a quantum ahead of the slowest CPU that runs, or is about to? */
   private isAhead(quantum: number): boolean {
     for (const cpu of this.state.cpus) {
-      if (Atomics.load(cpu.ctl, CTL.RUN) !== RUN_RUNNING) continue;
-      if (quantum - Atomics.load(cpu.ctl, CTL.QUANTUM) > 1) return true;
+      if (quantum - Atomics.load(cpu.ctl, CTL.QUANTUM) <= 1) continue;
+      if (Atomics.load(cpu.ctl, CTL.RUN) === RUN_RUNNING || isWoken(cpu)) return true;
     }
     return false;
   }
 }
 
+/** Something has happened that this CPU waits for; its thread only has not got up yet. */
+function isWoken(cpu: CpuState): boolean {
+  const { ctl } = cpu;
+  const run = Atomics.load(ctl, CTL.RUN);
+  if (run === RUN_WATCH && Atomics.load(ctl, CTL.WATCH_HIT) !== 0) return true;
+  if (run === RUN_BARRIER && Atomics.load(ctl, CTL.OUTSTANDING) === 0) return true;
+  const coming = Atomics.load(ctl, CTL.IRQ_PENDING) | Interrupts.inFlight(cpu);
+  return coming !== 0 && Atomics.load(ctl, CTL.IRQ_MASKED) === 0;
+}
+
 function isEnded(ctl: Int32Array): boolean {
-  return Atomics.load(ctl, CTL.RUN) === 4;
+  return Atomics.load(ctl, CTL.RUN) === RUN_FINISHED;
 }

@@ -105,26 +105,35 @@ export class StreamPort {
   }
 
   private chunk(words: Uint32Array, from: number, to: number): number {
-    const { cpu, counts } = this;
-    const { counters } = cpu;
+    const { cpu, counts, m } = this;
+    const { counters, ctl } = cpu;
+    const { l1HitCycles } = m.platform.costs;
     let at = from;
+    let stores = 0;
+    let fetches = 0;
+    let others = 0;
     while (at < to) {
-      this.checkKeys();
+      if (this.keysChange !== ctl[CTL.TLB_CHANGES]) this.checkKeys();
       const hits = this.hits(words, at, to) - at;
-      const { stores, fetches } = this;
-      const loads = hits - stores - fetches;
-      at += hits;
-      cpu.charge(hits * this.m.platform.costs.l1HitCycles);
-      counters[COUNT.loads] += loads;
-      counters[COUNT.stores] += stores;
-      counters[COUNT.fetches] += fetches;
-      counts[STREAM.LOADS] += loads;
-      counts[STREAM.STORES] += stores;
-      counts[STREAM.FETCHES] += fetches;
-      if (at === to || (this.m.threaded && Atomics.load(cpu.ctl, CTL.SNOOPERS) !== 0)) break;
+      if (hits > 0) {
+        at += hits;
+        stores += this.stores;
+        fetches += this.fetches;
+        cpu.charge(hits * l1HitCycles);
+        if (at === to) break;
+      }
+      if (m.threaded && Atomics.load(ctl, CTL.SNOOPERS) !== 0) break;
       if (!this.miss(words[at], at, false)) break;
+      others++;
       at++;
     }
+    const loads = at - from - others - stores - fetches;
+    counters[COUNT.loads] += loads;
+    counters[COUNT.stores] += stores;
+    counters[COUNT.fetches] += fetches;
+    counts[STREAM.LOADS] += loads;
+    counts[STREAM.STORES] += stores;
+    counts[STREAM.FETCHES] += fetches;
     return at;
   }
 

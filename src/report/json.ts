@@ -12,9 +12,9 @@ import type { Platform } from '../machine/platform.ts';
 import type { Scenario } from '../scenarios/scenario.ts';
 import type { RunSettings } from './settings.ts';
 
-/** Text of a report: indented, with a newline at the end. */
+/** Text of a report, indented. */
 export function toJson(report: unknown): string {
-  return `${JSON.stringify(report, null, 2)}\n`;
+  return JSON.stringify(report, null, 2);
 }
 
 export function listReport(scenarios: readonly Scenario[], platforms: readonly Platform[]) {

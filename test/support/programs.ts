@@ -2,7 +2,8 @@
  * Programs that run on any platform and any host, by name: a module of the kind that a job points to. Each
  * checks itself and throws if something is wrong, which ends its run with an error.
  */
-import type { Job, Parameters, ProgramContext, StartedProgram, Workload } from '../../src/hosts/job.ts';
+import type { Job } from '../../src/hosts/job.ts';
+import type { Parameters, ProgramContext, StartedProgram, Workload } from '../../src/program/workload.ts';
 import type { AddressSpace } from '../../src/kernel/address-space.ts';
 import { CrossCalls } from '../../src/kernel/cross-call.ts';
 import { Kernel, type KernelLayout, layKernel, READ_WRITE, USED } from '../../src/kernel/kernel.ts';

@@ -1,0 +1,54 @@
+/** What a library user needs: machines, platforms, programs, the checker, hosts, scenarios, measurements. */
+export { Checker, type CheckerOptions } from './checker/checker.ts';
+export { type Explanation, type ExplanationLine, explain, type StuckCpu } from './checker/explain.ts';
+export { type FindingKind, type FindingRecord, findingKinds } from './checker/finding.ts';
+export type { CpuResult, Job, Outcome, RunResult, Unfinished } from './hosts/job.ts';
+export { runLockstep } from './hosts/lockstep.ts';
+export { ClockFirst } from './hosts/schedulers/clock-first.ts';
+export { RandomWalk } from './hosts/schedulers/random.ts';
+export { RoundRobin } from './hosts/schedulers/round-robin.ts';
+export type { Scheduler, SchedulerView } from './hosts/schedulers/scheduler.ts';
+export { loadWorkload } from './hosts/session.ts';
+export { ThreadsHost } from './hosts/threads.ts';
+export { Kernel, type KernelLayout, type KernelPolicy, layKernel, NOTE, READ_WRITE, USED } from './kernel/kernel.ts';
+export { layTables } from './kernel/page-table.ts';
+export { LockstepPool } from './lab/lockstep-pool.ts';
+export type { LockstepTask } from './lab/lockstep-task.ts';
+export { jobOf, makePlan, type Plan, type PlanRequest, type RunLimits, type Verdict, verdictOf } from './lab/plan.ts';
+export { type SchedulerName, schedulerNames } from './lab/schedulers.ts';
+export {
+  type CostCell,
+  type CostLimits,
+  type CostRow,
+  costCells,
+  costJob,
+  costRow,
+  type Mechanism,
+  measureLockstep,
+  measureThreads,
+  mechanisms,
+} from './lab/shootdown-cost.ts';
+export { Cpu, type Fault, SegmentationFault, type Steps, type Vectors } from './machine/cpu.ts';
+export { Machine, type MachineOptions } from './machine/machine.ts';
+export {
+  type AgentName,
+  agentNames,
+  type CostName,
+  PAGE_BYTES,
+  type Platform,
+  type PlatformInput,
+  platformSchema,
+} from './machine/platform.ts';
+export { parsePlatform } from './machine/platform-checks.ts';
+export { type CounterName, counterNames } from './machine/registers.ts';
+export { platformByName, platformJsonSchema, platforms } from './platforms/index.ts';
+export type { Parameters, ProgramContext, ProgramSource, StartedProgram, Workload } from './program/workload.ts';
+export { findScenario, scenarios } from './scenarios/index.ts';
+export {
+  findVariant,
+  type ParameterSpec,
+  resolveParameters,
+  type Scenario,
+  ScenarioError,
+  type Variant,
+} from './scenarios/scenario.ts';

@@ -1,0 +1,53 @@
+/** Trace runs for tests. */
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type PlatformChanges, tracePlatform } from '../../src/trace/platform.ts';
+import { KERNEL_AT_REST, type TraceRun } from '../../src/trace/run.ts';
+import type { Access, Geometry } from './reference-cache.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'flushlab-trace-'));
+let files = 0;
+const OPERATIONS = [1n, 2n, 4n, 3n];
+
+/** Writes accesses as a binary trace; returns its path. */
+export function traceFile(accesses: readonly Access[]): string {
+  const bytes = Buffer.alloc(accesses.length * 8);
+  for (const [i, { kind, address, size }] of accesses.entries()) {
+    bytes.writeBigUInt64LE((OPERATIONS[kind] << 56n) | (BigInt(size) << 48n) | BigInt(address), i * 8);
+  }
+  const path = join(folder, `${files++}.bin`);
+  writeFileSync(path, bytes);
+  return path;
+}
+
+export function shapeOf({ size, ways, line }: Geometry) {
+  return { sizeBytes: size, ways, lineBytes: line };
+}
+
+/** A run of traces, one a CPU, on the plain machine with these L1 caches. */
+export function runWith(
+  paths: readonly string[],
+  geometry: Geometry,
+  changes: Partial<TraceRun> = {},
+  platform: Partial<PlatformChanges> = {},
+): TraceRun {
+  const shape = shapeOf(geometry);
+  const cpus = changes.cpus ?? paths.length;
+  return {
+    platform: tracePlatform({ l1d: shape, l1i: shape, cpus, ...platform }),
+    paths,
+    cpus,
+    host: 'lockstep',
+    order: 'clock',
+    spaces: 'one',
+    split: true,
+    checked: false,
+    seed: 1,
+    mechanism: 'cross-call',
+    work: KERNEL_AT_REST,
+    maxSeconds: 60,
+    progress: false,
+    ...changes,
+  };
+}
