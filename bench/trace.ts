@@ -84,7 +84,9 @@ for (let cpu = 0; cpu < 16; cpu++) {
 
 const measured: Record<string, number[]> = {};
 const note = (name: string, rate: number) => {
-  (measured[name] ??= []).push(rate);
+  const list = measured[name] ?? [];
+  list.push(rate);
+  measured[name] = list;
 };
 // A round to warm up: what the compilers have not seen yet is not what is measured.
 for (let round = -1; round < rounds; round++) {
@@ -92,10 +94,7 @@ for (let round = -1; round < rounds; round++) {
   if (sortPath !== undefined) keep('lackey reader', await readerRate(sortPath));
   keep('bare loop', bareLoop(wordsOf(sort)));
   keep('1 CPU', await machineRate([{ feed: sort, cpu: 0, space: 0 }]));
-  keep(
-    '2 CPUs',
-    await machineRate([0, 1].map((cpu) => ({ feed: sort, cpu, space: cpu }))),
-  );
+  keep('2 CPUs', await machineRate([0, 1].map((cpu) => ({ feed: sort, cpu, space: cpu }))));
   keep('16 CPUs, psort', await machineRate(psort));
   for (const cpus of CONTENDED_CPUS) {
     const traces = Array.from({ length: cpus }, (_, cpu) => ({

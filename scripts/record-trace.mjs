@@ -31,7 +31,9 @@ if (output === undefined || command === undefined || output.startsWith('-')) fai
 function findValgrind() {
   if (spawnSync('valgrind', ['--version']).status === 0) return { program: 'valgrind', env: process.env };
   if (!downloads) {
-    fail('no valgrind here: install it (apt-get install valgrind), or add --download to unpack the Debian package');
+    fail(
+      'no valgrind here: install it (apt-get install valgrind), or add --download to unpack the Debian package',
+    );
   }
   const folder = resolve(dirname(output), '.valgrind');
   const program = join(folder, 'usr/bin/valgrind');
@@ -39,7 +41,8 @@ function findValgrind() {
   const lib = ['usr/libexec/valgrind', 'usr/lib/x86_64-linux-gnu/valgrind', 'usr/lib/valgrind']
     .map((path) => join(folder, path))
     .find((path) => existsSync(path));
-  if (lib === undefined) fail(`${folder}: the package has no valgrind tools: remove the folder and try again`);
+  if (lib === undefined)
+    fail(`${folder}: the package has no valgrind tools: remove the folder and try again`);
   return { program, env: { ...process.env, VALGRIND_LIB: lib } };
 }
 
@@ -47,7 +50,9 @@ function unpack(folder) {
   mkdirSync(folder, { recursive: true });
   const got = spawnSync('apt-get', ['download', 'valgrind'], { cwd: folder, encoding: 'utf8' });
   if (got.status !== 0) {
-    fail(`apt-get download valgrind failed (${(got.stderr ?? '').trim().split('\n')[0]}): install valgrind by hand`);
+    fail(
+      `apt-get download valgrind failed (${(got.stderr ?? '').trim().split('\n')[0]}): install valgrind by hand`,
+    );
   }
   const file = readdirSync(folder).find((name) => name.endsWith('.deb'));
   if (file === undefined || spawnSync('dpkg-deb', ['-x', file, '.'], { cwd: folder }).status !== 0) {
@@ -57,7 +62,18 @@ function unpack(folder) {
 
 const { program, env } = findValgrind();
 const child = spawn(program, ['--tool=lackey', '--trace-mem=yes', '--log-fd=9', command, ...rest], {
-  stdio: ['inherit', 'inherit', 'inherit', 'ignore', 'ignore', 'ignore', 'ignore', 'ignore', 'ignore', 'pipe'],
+  stdio: [
+    'inherit',
+    'inherit',
+    'inherit',
+    'ignore',
+    'ignore',
+    'ignore',
+    'ignore',
+    'ignore',
+    'ignore',
+    'pipe',
+  ],
   env,
 });
 child.on('error', (error) => fail(`${program}: ${error.message}`));

@@ -10,11 +10,27 @@ export { RoundRobin } from './hosts/schedulers/round-robin.ts';
 export type { Scheduler, SchedulerView } from './hosts/schedulers/scheduler.ts';
 export { loadWorkload } from './hosts/session.ts';
 export { ThreadsHost } from './hosts/threads.ts';
-export { Kernel, type KernelLayout, type KernelPolicy, layKernel, NOTE, READ_WRITE, USED } from './kernel/kernel.ts';
+export {
+  Kernel,
+  type KernelLayout,
+  type KernelPolicy,
+  layKernel,
+  NOTE,
+  READ_WRITE,
+  USED,
+} from './kernel/kernel.ts';
 export { layTables } from './kernel/page-table.ts';
 export { LockstepPool } from './lab/lockstep-pool.ts';
 export type { LockstepTask } from './lab/lockstep-task.ts';
-export { jobOf, makePlan, type Plan, type PlanRequest, type RunLimits, type Verdict, verdictOf } from './lab/plan.ts';
+export {
+  jobOf,
+  makePlan,
+  type Plan,
+  type PlanRequest,
+  type RunLimits,
+  type Verdict,
+  verdictOf,
+} from './lab/plan.ts';
 export { type SchedulerName, schedulerNames } from './lab/schedulers.ts';
 export {
   type CostCell,
@@ -42,7 +58,13 @@ export {
 export { parsePlatform } from './machine/platform-checks.ts';
 export { type CounterName, counterNames } from './machine/registers.ts';
 export { platformByName, platformJsonSchema, platforms } from './platforms/index.ts';
-export type { Parameters, ProgramContext, ProgramSource, StartedProgram, Workload } from './program/workload.ts';
+export type {
+  Parameters,
+  ProgramContext,
+  ProgramSource,
+  StartedProgram,
+  Workload,
+} from './program/workload.ts';
 export { findScenario, scenarios } from './scenarios/index.ts';
 export {
   findVariant,

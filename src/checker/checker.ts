@@ -185,7 +185,7 @@ export class Checker implements CheckPort {
     if (this.shadow.version[word] > version) return undefined;
     for (const { index, ctl, stores } of this.m.cpus) {
       for (let n = ctl[CTL.STORES_IN] - 1; n >= ctl[CTL.STORES_OUT]; n--) {
-        const at = (n % (stores.length / STORE.WORDS)) * STORE.WORDS;
+        const at = ((n >>> 0) % (stores.length / STORE.WORDS)) * STORE.WORDS;
         if (stores[at + STORE.PA] >>> 2 === word) return { other: index, newestPte: stores[at + STORE.LOW] };
       }
     }

@@ -140,7 +140,7 @@ function walker(f: FindingRecord, platform: Platform): Description {
 }
 
 /** Where a copy is, in words that go after "from". */
-export function placeName(place: number, cpu: number): string {
+function placeName(place: number, cpu: number): string {
   switch (place) {
     case PLACE_L1D:
       return `the L1 data cache of CPU ${cpu}`;
@@ -248,7 +248,7 @@ function wrote(f: FindingRecord): string {
 }
 
 /** What a table entry says. */
-export function entryWords(pte: number): string {
+function entryWords(pte: number): string {
   if (pte < 0 || (pte & PTE.VALID) === 0) return 'no translation';
   if ((pte & PTE.TABLE) !== 0) return `a table at ${hex(frame(pte))}`;
   const rights = (pte & PTE.WRITE) !== 0 ? 'writable' : 'read-only';

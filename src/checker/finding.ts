@@ -52,7 +52,7 @@ const FIELDS = [
   'detail',
 ] as const;
 
-export type FindingField = (typeof FIELDS)[number];
+type FindingField = (typeof FIELDS)[number];
 export type FindingRecord = { [F in Exclude<FindingField, 'kind'>]: number } & { kind: FindingKind };
 
 /** Writes a record into slot `index` of the buffer; fields left out become -1. */

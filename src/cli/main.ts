@@ -9,6 +9,7 @@ import { platformCommand } from './platform.ts';
 import { runCommand } from './run.ts';
 import { stressCommand } from './stress.ts';
 import { complain } from './terminal.ts';
+import { traceCommand } from './trace.ts';
 
 const CODES = `
 Exit codes: 0 as expected, 1 a violation was found, 2 usage or configuration, 3 a bound was reached before
@@ -34,12 +35,14 @@ export async function main(argv: readonly string[]): Promise<number> {
     stressCommand(done),
     costCommand(done),
     demoCommand(done),
+    traceCommand(done),
   ];
   for (const command of commands) program.addCommand(command);
   quieten(program);
   try {
     await program.parseAsync([...argv], { from: 'user' });
-    return code;
+    // Some commands leave their code with the process.
+    return code === EXIT.OK ? Number(process.exitCode ?? EXIT.OK) : code;
   } catch (error) {
     return report(error);
   }

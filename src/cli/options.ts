@@ -10,7 +10,7 @@ import { platformByName, platforms } from '../platforms/index.ts';
 import type { Scenario } from '../scenarios/scenario.ts';
 import { UsageError } from './errors.ts';
 
-export type HostName = 'lockstep' | 'threads';
+type HostName = 'lockstep' | 'threads';
 
 /** As commander leaves them. */
 export interface RunFlags {

@@ -59,7 +59,7 @@ async function run(name: string, flags: RunFlags): Promise<number> {
 }
 
 /** @throws UsageError, ScenarioError */
-export function planOf(scenario: Scenario, variant: string, flags: RunFlags): Plan {
+function planOf(scenario: Scenario, variant: string, flags: RunFlags): Plan {
   return makePlan({
     scenario,
     variant: findVariant(scenario, variant),

@@ -1,13 +1,10 @@
 /** Options of `flushlab trace` as text, and the run that they ask for. */
-import { readFileSync } from 'node:fs';
-import { parsePlatform } from '../machine/platform-checks.ts';
-import type { Platform } from '../machine/platform.ts';
-import { platformByName, platforms } from '../platforms/index.ts';
 import { needsOf, type Oracle } from '../trace/oracle.ts';
 import { type CacheShape, tracePlatform } from '../trace/platform.ts';
 import { type TraceFormat, traceFormats } from '../trace/reader.ts';
 import { type TraceOrder, type TraceRun, traceOrders } from '../trace/run.ts';
 import { TraceError } from '../trace/trace-error.ts';
+import { resolvePlatform } from './options.ts';
 
 /** As the command line gives them. */
 export interface TraceFlags {
@@ -41,13 +38,16 @@ const MAX_EVERY = 1e12;
 /** @throws TraceError naming the option and the remedy */
 export function runOf(paths: readonly string[], flags: TraceFlags, oracle: Oracle | undefined): TraceRun {
   const needs = oracle && needsOf(oracle);
-  const base = flags.platform === undefined ? undefined : platformOf(flags.platform);
+  const base = flags.platform === undefined ? undefined : resolvePlatform(flags.platform);
   const l1d = flags.l1d === undefined ? undefined : cacheOf('--l1d', flags.l1d);
-  const l1i = flags.l1i === undefined ? l1d && base === undefined ? l1d : undefined : cacheOf('--l1i', flags.l1i);
+  const l1i =
+    flags.l1i === undefined ? (l1d && base === undefined ? l1d : undefined) : cacheOf('--l1i', flags.l1i);
   const time = numberOf('--switch-every', flags.switchEvery, 0, 0, MAX_EVERY);
   const cpus = numberOf('--cpus', flags.cpus, time > 0 ? 1 : paths.length, 1, 64);
   if (cpus > paths.length) {
-    throw new TraceError(`--cpus ${cpus}: there are ${paths.length} traces, one a CPU: give more files or fewer CPUs`);
+    throw new TraceError(
+      `--cpus ${cpus}: there are ${paths.length} traces, one a CPU: give more files or fewer CPUs`,
+    );
   }
   if (paths.length > cpus && time === 0) {
     throw new TraceError(
@@ -68,14 +68,25 @@ export function runOf(paths: readonly string[], flags: TraceFlags, oracle: Oracl
     coherence: coherence ?? needs?.coherence,
     cpus,
   });
-  const mechanism = choice('--mechanism', flags.mechanism, ['cross-call', 'broadcast'] as const) ?? platform.shootdown;
+  const mechanism =
+    choice('--mechanism', flags.mechanism, ['cross-call', 'broadcast'] as const) ?? platform.shootdown;
   if (mechanism === 'broadcast' && !platform.broadcast) {
-    throw new TraceError(`--mechanism broadcast: ${platform.name} has no broadcast: use cross-call, or another --platform`);
+    throw new TraceError(
+      `--mechanism broadcast: ${platform.name} has no broadcast: use cross-call, or another --platform`,
+    );
+  }
+  const copies = (flags.forkCow ?? '0') !== '0' || (flags.migrateEvery ?? '0') !== '0';
+  if (copies && platform.coherence === 'none') {
+    throw new TraceError(
+      '--fork-cow and --migrate-every copy pages, which needs coherent caches: use another --coherence or --platform',
+    );
   }
   const host = choice('--host', flags.host, ['lockstep', 'threads'] as const) ?? 'lockstep';
   const order: TraceOrder = choice('--order', flags.order, traceOrders) ?? needs?.order ?? 'clock';
   if (order === 'sync' && platform.coherence !== 'msi') {
-    throw new TraceError(`--order sync is defined for MSI, this is ${platform.coherence}: use --coherence msi`);
+    throw new TraceError(
+      `--order sync is defined for MSI, this is ${platform.coherence}: use --coherence msi`,
+    );
   }
   return {
     platform,
@@ -101,25 +112,6 @@ export function runOf(paths: readonly string[], flags: TraceFlags, oracle: Oracl
   };
 }
 
-function platformOf(name: string): Platform {
-  const known = platformByName(name);
-  if (known) return known;
-  if (!name.endsWith('.json')) {
-    const names = Object.keys(platforms).join(', ');
-    throw new TraceError(`--platform ${name}: unknown: use one of ${names}, or a .json file`);
-  }
-  let json: unknown;
-  try {
-    json = JSON.parse(readFileSync(name, 'utf8'));
-  } catch (error) {
-    const { message } = error as Error;
-    throw new TraceError(`--platform ${name}: ${message.replace(/\s+/g, ' ')}: name a readable JSON file`);
-  }
-  const parsed = parsePlatform(json, name);
-  if ('problems' in parsed) throw new TraceError(parsed.problems[0]);
-  return parsed.platform;
-}
-
 /** `32k,8,64`: size, ways and line. */
 function cacheOf(option: string, text: string): CacheShape {
   const match = /^(\d+)([kKmM]?),(\d+),(\d+)$/.exec(text);
@@ -139,7 +131,13 @@ function tlbOf(text: string): { entries: number; ways: number } {
   return { entries, ways };
 }
 
-function numberOf(option: string, text: string | undefined, otherwise: number, min: number, max: number): number {
+function numberOf(
+  option: string,
+  text: string | undefined,
+  otherwise: number,
+  min: number,
+  max: number,
+): number {
   if (text === undefined) return otherwise;
   const value = Number(text);
   if (text.trim() === '' || !Number.isInteger(value) || value < min || value > max) {
@@ -148,7 +146,11 @@ function numberOf(option: string, text: string | undefined, otherwise: number, m
   return value;
 }
 
-function choice<T extends string>(option: string, text: string | undefined, values: readonly T[]): T | undefined {
+function choice<T extends string>(
+  option: string,
+  text: string | undefined,
+  values: readonly T[],
+): T | undefined {
   if (text === undefined) return undefined;
   const value = values.find((v) => v === text);
   if (value === undefined) throw new TraceError(`${option} ${text}: use one of ${values.join(', ')}`);

@@ -2,17 +2,15 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { compareMechanisms, mechanismsText, variationsOf } from '../trace/mechanisms.ts';
-import { compare, type Comparison, type Oracle, parseOracle } from '../trace/oracle.ts';
+import { type Comparison, compare, type Oracle, parseOracle } from '../trace/oracle.ts';
 import { statsText } from '../trace/report-stats.ts';
 import { traceText } from '../trace/report-text.ts';
 import { runTrace, type TraceResult } from '../trace/run.ts';
 import { TraceError } from '../trace/trace-error.ts';
+import { EXIT, UsageError } from './errors.ts';
+import { complain, print } from './terminal.ts';
 import { runOf, type TraceFlags } from './trace-options.ts';
 
-const EXIT_FOUND = 1;
-const EXIT_USAGE = 2;
-const EXIT_BOUND = 3;
-const EXIT_FAULT = 4;
 const SHOWN_DIFFERENCES = 20;
 
 interface OutputFlags {
@@ -21,9 +19,11 @@ interface OutputFlags {
   readonly compare?: string;
 }
 
-/** The command `trace`, to be added to the program. */
-export function traceCommand(): Command {
-  const trace = new Command('trace').description('memory traces of real programs: exact counts, and what a kernel costs');
+/** @param done told the exit code */
+export function traceCommand(done: (code: number) => void): Command {
+  const trace = new Command('trace').description(
+    'memory traces of real programs: exact counts, and what a kernel costs',
+  );
   const run = trace
     .command('run')
     .description('run traces, one a CPU (lackey, din or binary; gzip or not; - for standard input)')
@@ -32,20 +32,27 @@ export function traceCommand(): Command {
     .option('--json', 'print JSON')
     .option('--stats <file>', "also write the figures in the form of gem5's stats.txt")
     .option('--compare <oracle.json>', 'compare with counts computed elsewhere; exit 1 on a difference')
-    .action((paths: string[], flags: TraceFlags & OutputFlags) => guarded(() => runCommand(paths, flags)));
+    .action((paths: string[], flags: TraceFlags & OutputFlags) =>
+      guarded(done, () => runCommand(paths, flags)),
+    );
   const side = trace
     .command('compare')
     .description('the same traces with the kernel at rest and at work, mechanisms side by side')
     .argument('<file...>', 'traces');
   common(side)
     .option('--json', 'print JSON')
-    .action((paths: string[], flags: TraceFlags & OutputFlags) => guarded(() => compareCommand(paths, flags)));
+    .action((paths: string[], flags: TraceFlags & OutputFlags) =>
+      guarded(done, () => compareCommand(paths, flags)),
+    );
   return trace;
 }
 
 function common(command: Command): Command {
   return command
-    .option('--platform <name>', 'a platform or a .json file; otherwise plain L1 caches that hold the program alone')
+    .option(
+      '--platform <name>',
+      'a platform or a .json file; otherwise plain L1 caches that hold the program alone',
+    )
     .option('--l1d <size,ways,line>', 'L1 data cache, e.g. 32k,8,64 (also the L1I of the plain machine)')
     .option('--l1i <size,ways,line>', 'L1 instruction cache')
     .option('--l2 <size,ways,line>', "private L2, or 'none'")
@@ -71,14 +78,13 @@ function common(command: Command): Command {
     .option('--quiet', 'no progress on stderr');
 }
 
-/** Runs a command's body; mistakes of the user are one line on stderr and exit code 2. */
-async function guarded(body: () => Promise<number>): Promise<void> {
+/** Runs a command's body; what is wrong with a trace is the user's to mend. */
+async function guarded(done: (code: number) => void, body: () => Promise<number>): Promise<void> {
   try {
-    process.exitCode = await body();
+    done(await body());
   } catch (error) {
-    if (!(error instanceof TraceError)) throw error;
-    process.stderr.write(`flushlab trace: ${error.message}\n`);
-    process.exitCode = EXIT_USAGE;
+    if (error instanceof TraceError) throw new UsageError(error.message);
+    throw error;
   }
 }
 
@@ -86,16 +92,17 @@ async function runCommand(paths: readonly string[], flags: TraceFlags & OutputFl
   const oracle = flags.compare === undefined ? undefined : readOracle(flags.compare);
   const result = await runTrace(runOf(paths, flags, oracle));
   if (result.outcome === 'error') return exitCode(result, undefined);
-  const comparison = oracle && result.outcome === 'finished' ? compare(result, oracle, flags.compare ?? '') : undefined;
+  const comparison =
+    oracle && result.outcome === 'finished' ? compare(result, oracle, flags.compare ?? '') : undefined;
   if (flags.stats !== undefined) writeStats(flags.stats, result);
   if (flags.json === true) {
     const { run, ...figures } = result;
     const { platform, ...settings } = run;
     const data = { platform: platform.name, settings, ...figures, ...(comparison && { comparison }) };
-    process.stdout.write(`${JSON.stringify(data, null, 2)}\n`);
+    print(JSON.stringify(data, null, 2));
   } else {
-    process.stdout.write(`${traceText(result)}\n`);
-    if (comparison) process.stdout.write(`\n${comparisonText(comparison, flags.compare ?? '')}\n`);
+    print(traceText(result));
+    if (comparison) print(`\n${comparisonText(comparison, flags.compare ?? '')}`);
   }
   return exitCode(result, comparison);
 }
@@ -103,16 +110,16 @@ async function runCommand(paths: readonly string[], flags: TraceFlags & OutputFl
 function exitCode(result: TraceResult, comparison: Comparison | undefined): number {
   switch (result.outcome) {
     case 'finished':
-      return comparison && comparison.differences.length > 0 ? EXIT_FOUND : 0;
+      return comparison && comparison.differences.length > 0 ? EXIT.VIOLATION : EXIT.OK;
     case 'finding':
     case 'deadlock':
-      return EXIT_FOUND;
+      return EXIT.VIOLATION;
     case 'error':
-      process.stderr.write(`flushlab trace: ${result.error ?? 'the run failed'}\n`);
-      return EXIT_FAULT;
+      complain(result.error ?? 'the run failed');
+      return EXIT.FAULT;
     default:
-      process.stderr.write(`flushlab trace: stopped at the ${result.outcome}: use a larger --max-seconds\n`);
-      return EXIT_BOUND;
+      complain(`stopped at the ${result.outcome}: use a larger --max-seconds`);
+      return EXIT.BOUND;
   }
 }
 
@@ -131,7 +138,9 @@ function writeStats(path: string, result: TraceResult): void {
     writeFileSync(path, statsText(result));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new TraceError(`--stats ${path}: ${code ?? 'cannot be written'}: name a file in a folder that exists`);
+    throw new TraceError(
+      `--stats ${path}: ${code ?? 'cannot be written'}: name a file in a folder that exists`,
+    );
   }
 }
 
@@ -140,19 +149,21 @@ function comparisonText({ compared, differences }: Comparison, where: string): s
   const lines = differences
     .slice(0, SHOWN_DIFFERENCES)
     .map(({ what, expected, got }) => `  ${what}: ${got}, expected ${expected}`);
-  if (differences.length > SHOWN_DIFFERENCES) lines.push(`  and ${differences.length - SHOWN_DIFFERENCES} more`);
+  if (differences.length > SHOWN_DIFFERENCES)
+    lines.push(`  and ${differences.length - SHOWN_DIFFERENCES} more`);
   return [`${where}: ${differences.length} of ${compared} counts differ`, ...lines].join('\n');
 }
 
 async function compareCommand(paths: readonly string[], flags: TraceFlags & OutputFlags): Promise<number> {
-  if (paths.includes('-')) throw new TraceError('a comparison reads each trace several times: name a file, not -');
+  if (paths.includes('-'))
+    throw new TraceError('a comparison reads each trace several times: name a file, not -');
   const run = runOf(paths, flags, undefined);
   const results = await compareMechanisms(variationsOf(run), (name) => {
     if (run.progress) process.stderr.write(`${name} done\n`);
   });
   if (flags.json === true) {
     const rows = results.map(({ result, ...row }) => ({ ...row, cpus: result.cpus }));
-    process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`);
-  } else process.stdout.write(`${mechanismsText(results)}\n`);
-  return 0;
+    print(JSON.stringify(rows, null, 2));
+  } else print(mechanismsText(results));
+  return EXIT.OK;
 }

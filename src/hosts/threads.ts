@@ -29,8 +29,10 @@ const GRACE_MS = 5000;
 interface CpuThread {
   readonly worker: Worker;
   readonly api: Remote<CpuThreadApi>;
-  /** Settles when the thread dies. */
-  readonly died: Promise<ThreadReport>;
+  /** Why the thread is no more. */
+  death: ThreadReport | undefined;
+  /** Who waits for the thread, to be told of its death: only as long as they wait, or each would be kept. */
+  readonly mourners: Set<(report: ThreadReport) => void>;
 }
 
 export class ThreadsHost {
@@ -53,17 +55,16 @@ export class ThreadsHost {
     const session = Session.create(job, await loadWorkload(job), true);
     const cores = availableParallelism();
     const slots = job.cpus > cores ? Slots.create(cores) : null;
+    this.threads = this.threads.filter((thread) => thread.death === undefined);
     while (this.threads.length < job.cpus) this.threads.push(startThread());
     const threads = this.threads.slice(0, job.cpus);
     for (const { worker } of threads) worker.ref();
     const { buffer } = session.machine;
     const attached = await Promise.all(
-      threads.map(({ api, died }, cpu) =>
-        Promise.race([
-          api.attach(job, buffer, session.layout, cpu, slots?.words ?? null),
-          died.then((report) => report.error),
-        ]),
-      ),
+      threads.map((thread, cpu) => {
+        const answer = thread.api.attach(job, buffer, session.layout, cpu, slots?.words ?? null);
+        return orDeath(thread, answer, (report) => report.error);
+      }),
     );
     const failed = attached.find((error) => error !== undefined);
     if (failed !== undefined) {
@@ -80,8 +81,8 @@ export class ThreadsHost {
       Atomics.compareExchange(state.global, GLOBAL.STOP, STOP_NONE, reason);
       wakeAll(state);
     };
-    const runs = threads.map(({ api, died }) => {
-      const report = Promise.race([api.run(), died]);
+    const runs = threads.map((thread) => {
+      const report = orDeath(thread, thread.api.run(), (death) => death);
       // A thread that dies takes its CPU with it: the others would wait for it for ever.
       report.then(({ error }) => error !== undefined && stop(STOP_ERROR));
       return report;
@@ -139,11 +140,28 @@ export class ThreadsHost {
 function startThread(): CpuThread {
   const { url, execArgv } = workerEntry('cpu');
   const worker = new Worker(url, { execArgv });
-  const died = new Promise<ThreadReport>((resolve) => {
-    worker.once('error', (error) =>
-      resolve({ error: `a CPU's thread failed: ${error.stack ?? error.message}` }),
-    );
-    worker.once('exit', (code) => resolve({ error: `a CPU's thread ended with exit code ${code}` }));
+  const api = wrap<CpuThreadApi>(nodeEndpoint(worker));
+  const thread: CpuThread = { worker, api, death: undefined, mourners: new Set() };
+  const die = (error: string) => {
+    thread.death ??= { error };
+    for (const tell of thread.mourners) tell(thread.death);
+    thread.mourners.clear();
+  };
+  worker.once('error', (error) => die(`a CPU's thread failed: ${error.stack ?? error.message}`));
+  worker.once('exit', (code) => die(`a CPU's thread ended with exit code ${code}`));
+  return thread;
+}
+
+/** What a thread answers, or what `otherwise` makes of its death if that comes first. */
+function orDeath<T>(
+  thread: CpuThread,
+  answer: Promise<T>,
+  otherwise: (report: ThreadReport) => T,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const tell = (report: ThreadReport) => resolve(otherwise(report));
+    if (thread.death) tell(thread.death);
+    thread.mourners.add(tell);
+    answer.then(resolve, reject).finally(() => thread.mourners.delete(tell));
   });
-  return { worker, api: wrap<CpuThreadApi>(nodeEndpoint(worker)), died };
 }

@@ -17,7 +17,7 @@ export interface AddressSpace {
   readonly areasPa: number;
 }
 
-export const MAX_AREAS = 8;
+const MAX_AREAS = 8;
 
 /** An area's permissions: PTE bits. */
 export interface Area {

@@ -13,11 +13,6 @@ export function layTables(boot: BootMemory, root: number, va: number, pages: num
   for (let page = 0; page < pages; page++) bootEntry(boot, root, va + page * PAGE_BYTES);
 }
 
-/** Maps a page before anything runs. */
-export function bootMap(boot: BootMemory, root: number, va: number, entry: number): void {
-  boot.machine.poke(bootEntry(boot, root, va), entry);
-}
-
 function bootEntry(boot: BootMemory, root: number, va: number): number {
   const { machine } = boot;
   const { translation } = machine;

@@ -21,7 +21,7 @@ export interface FlushPolicy {
 }
 
 /** Number of the local flush among the functions of cross calls: arguments kind, address, ASID << 16 | pages. */
-export const CALL_FLUSH = 0;
+const CALL_FLUSH = 0;
 
 /** What a target of a cross call does. */
 export function* flushCall(cpu: Cpu, kind: number, va: number, asidAndPages: number): Steps {

@@ -22,9 +22,10 @@ export type Mechanism = (typeof mechanisms)[number];
 
 /** Units of work between two accesses of a target. */
 export const IDLE_UNITS = 200;
-/** Shootdowns a cell; fewer where each is long, because targets touch every page between two. */
+/** Shootdowns a cell: enough for a mean that more of them do not move. */
 const ROUNDS = 24;
-const ROUNDS_MANY_PAGES = 12;
+/** Fewer where each is long, because the targets touch every page between two, and on threads, which are slow. */
+const ROUNDS_FEW = 10;
 const MANY_PAGES = 32;
 /**
  * Threads measure with a tight bound: every message between two CPUs may carry the whole drift of their
@@ -69,7 +70,12 @@ export function costCells(
  * The job that measures one cell.
  * @throws ScenarioError if the platform cannot do it
  */
-export function costJob(platform: Platform, cell: CostCell, limits: CostLimits): Job {
+export function costJob(
+  platform: Platform,
+  cell: CostCell,
+  limits: CostLimits,
+  host: CostRow['host'] = 'lockstep',
+): Job {
   const scenario: Scenario = tlbShootdown;
   const variant = scenario.variants.find((v) => v.name === cell.mechanism);
   const reason = variant?.unsupported?.(platform);
@@ -81,7 +87,7 @@ export function costJob(platform: Platform, cell: CostCell, limits: CostLimits):
   }
   const parameters = {
     pages: cell.pages,
-    rounds: cell.pages < MANY_PAGES ? ROUNDS : ROUNDS_MANY_PAGES,
+    rounds: host === 'threads' || cell.pages >= MANY_PAGES ? ROUNDS_FEW : ROUNDS,
     operation: 'munmap',
     idle: IDLE_UNITS,
     variant: cell.mechanism,
@@ -94,7 +100,7 @@ export function costJob(platform: Platform, cell: CostCell, limits: CostLimits):
 export function costRow(cell: CostCell, host: CostRow['host'], result: RunResult): CostRow {
   if (result.outcome !== 'finished') {
     const why = result.error ?? `it ended with ${result.outcome} after ${result.steps} steps`;
-    throw new Error(`${cell.mechanism}, ${cell.cpus} CPUs, ${cell.pages} pages on ${host}: ${why}`);
+    throw new Error(`cost of ${cell.mechanism} on ${host}, cpus=${cell.cpus} pages=${cell.pages}: ${why}`);
   }
   const [initiator, ...targets] = result.cpus;
   const shootdowns = initiator.notes[SHOOTDOWN_NOTE.SHOOTDOWNS];
@@ -137,7 +143,7 @@ export async function measureThreads(
   tell: (row: CostRow) => boolean,
 ): Promise<void> {
   for (const cell of cells) {
-    const result = await host.run(costJob(platform, cell, limits));
+    const result = await host.run(costJob(platform, cell, limits, 'threads'));
     if (!tell(costRow(cell, 'threads', result))) return;
   }
 }

@@ -7,7 +7,7 @@ import { jobOf, type Plan, type RunLimits, verdictOf } from './plan.ts';
 import type { SchedulerName } from './schedulers.ts';
 
 /** The first run that found something of a kind. */
-export interface FirstFinding {
+interface FirstFinding {
   readonly plan: Plan;
   readonly kind: string;
   readonly seed: number;

@@ -23,9 +23,11 @@ const POLL_MASK = 15;
 /** How long a run that gave way waits for the snoop, in looks at the counter. */
 const GIVE_WAY = 2000;
 /** Translations in use, by the low bits of the page. */
-const PAGES = 64;
+const PAGES = 512;
 /** Words of `keys` a page: one per kind. */
 const KINDS = 4;
+/** Of a word shifted right by 10: the bits that choose a key, but for the kind. */
+const KEY_MASK = (PAGES - 1) * KINDS;
 const STORE = 1;
 const FETCH = 2;
 
@@ -64,6 +66,10 @@ export class StreamPort {
   private readonly entryAt = new Int32Array(PAGES * KINDS);
   private readonly ptes = new Int32Array(PAGES * KINDS);
   private keysChange = -1;
+  /** Which keys are in use. */
+  private readonly live = new Int32Array(PAGES * KINDS);
+  private readonly isLive = new Uint8Array(PAGES * KINDS);
+  private liveCount = 0;
   private stores = 0;
   private fetches = 0;
   private lastCodePage = -1;
@@ -142,19 +148,25 @@ export class StreamPort {
    * TLBs or the context have changed. The CPU's lock is held.
    */
   private checkKeys(): void {
-    const { cpu, keys, entryAt, ptes } = this;
+    const { cpu, keys, entryAt, ptes, live, isLive } = this;
     const change = cpu.ctl[CTL.TLB_CHANGES];
     if (this.keysChange === change) return;
     this.keysChange = change;
     const asid = this.machine.translation.asidOf(cpu);
-    for (let k = 0; k < keys.length; k++) {
-      if (keys[k] < 0) continue;
+    let kept = 0;
+    for (let i = 0; i < this.liveCount; i++) {
+      const k = live[i];
       const { entries } = (k & 3) === FETCH ? cpu.itlb : cpu.dtlb;
       const at = entryAt[k];
       const tag = entries[at + ENTRY.ASID];
       const isSame = at >= 0 && entries[at] === keys[k] && entries[at + ENTRY.PTE] === ptes[k];
-      if (!isSame || entries[at + ENTRY.SIZE] !== 0 || (tag !== asid && tag !== -1)) keys[k] = -1;
+      if (isSame && entries[at + ENTRY.SIZE] === 0 && (tag === asid || tag === -1)) live[kept++] = k;
+      else {
+        keys[k] = -1;
+        isLive[k] = 0;
+      }
     }
+    this.liveCount = kept;
   }
 
   /**
@@ -203,7 +215,7 @@ export class StreamPort {
         continue;
       }
       const vpn = word >>> 12;
-      const known = ((word >>> 10) & 0xfc) | kind;
+      const known = ((word >>> 10) & KEY_MASK) | kind;
       if (keys[known] !== vpn) break;
       const line = (bases[known] | (word & 0xffc)) >>> lineShift;
       const set = (virtualData ? virtualLine : line) & setMask;
@@ -240,7 +252,7 @@ export class StreamPort {
   /** A fetch from another line than the one before: its slot in the L1I, or -1 if it misses something. */
   private fetchLine(word: number, virtualLine: number): number {
     const { l1i, itlb } = this.cpu;
-    const known = ((word >>> 10) & 0xfc) | FETCH;
+    const known = ((word >>> 10) & KEY_MASK) | FETCH;
     const vpn = word >>> 12;
     if (this.keys[known] !== vpn) return -1;
     const line = (this.bases[known] | (word & 0xffc)) >>> l1i.lineShift;
@@ -297,6 +309,10 @@ export class StreamPort {
 
   private note(k: number, vpn: number, pa: number, entry: number): void {
     const tlb = (k & 3) === FETCH ? this.cpu.itlb : this.cpu.dtlb;
+    if (this.isLive[k] === 0) {
+      this.isLive[k] = 1;
+      this.live[this.liveCount++] = k;
+    }
     this.keys[k] = vpn;
     this.bases[k] = pa & ~0xfff;
     this.entryAt[k] = entry;

@@ -12,7 +12,7 @@ export const OWNED = 2;
 export const EXCLUSIVE = 3;
 export const MODIFIED = 4;
 
-export type Replacement = 'lru' | 'round-robin' | 'random';
+type Replacement = 'lru' | 'round-robin' | 'random';
 
 export interface CacheGeometry {
   readonly sizeBytes: number;

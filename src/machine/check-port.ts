@@ -20,10 +20,6 @@ export const PLACE_WALKER = 4;
 export const PLACE_UNCACHED = 5;
 export const PLACE_UNCACHED_FETCH = 6;
 
-/** Ways to lose a dirty line. */
-export const LOST_INVALIDATED = 0;
-export const LOST_OVERTAKEN = 1;
-
 export interface CheckPort {
   /** A store of `sizeBytes` at `pa` is performed. Returns the version of the word that it makes newest. */
   stored(cpu: ObservedCpu, pa: number, sizeBytes: number, value: number): number;

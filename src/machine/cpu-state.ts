@@ -83,7 +83,7 @@ export class CpuState {
 }
 
 /** Page sizes that a leaf may have, as log2 of pages, smallest first. */
-export function leafSizes(platform: Platform): number[] {
+function leafSizes(platform: Platform): number[] {
   const sizes: number[] = [];
   let below = 0;
   for (const level of [...platform.mmu.levels].reverse()) {

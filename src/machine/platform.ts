@@ -220,7 +220,6 @@ export const platformSchema = z
 
 /** A validated platform description. */
 export type Platform = z.infer<typeof platformSchema>;
-export type CacheSpec = z.infer<typeof cacheSchema>;
 export type TlbSpec = z.infer<typeof tlbSchema>;
 export type PlatformInput = z.input<typeof platformSchema>;
 

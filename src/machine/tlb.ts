@@ -36,8 +36,6 @@ export const TLBI_VA_ALL_ASIDS = 3;
 /** Like TLBI_VA, but walk caches may keep upper levels. */
 export const TLBI_VA_LAST_LEVEL = 4;
 
-export const tlbiNames = ['all', 'asid', 'page', 'page, all asids', 'page, last level'] as const;
-
 const META_TICK = 0;
 const META_RANDOM = 1;
 /** 1 once a large or a global entry was filled: until then one page has one entry, and only pages are there. */

@@ -16,9 +16,10 @@ export function costCaption(
   ];
   if (hosts.includes('lockstep')) parts.push('Lockstep, smallest clock first: the reference.');
   if (hosts.includes('threads')) {
-    const bound = `clocks of real threads drift apart by some ${quantumCycles} cycles, and so do their figures.`;
+    const what = hosts.length > 1 ? 'threads: the initiator, measured on the threads host.' : 'Threads host.';
     parts.push(
-      `${hosts.length > 1 ? 'threads: the initiator on the threads host;' : 'Threads host:'} ${bound}`,
+      `${what} Clocks of real threads drift apart by up to ${quantumCycles} cycles, and every message between two`,
+      'CPUs can add that: expect too much where messages are many.',
     );
   }
   return parts.join(' ');

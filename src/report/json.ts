@@ -55,7 +55,7 @@ export function runReport(plan: Plan, settings: RunSettings, result: RunResult, 
     findings: findingsReport(plan, result),
     unfinished: result.unfinished,
     steps: result.steps,
-    cpusResults: result.cpus,
+    perCpu: result.cpus,
     ...(result.error !== undefined && { error: result.error }),
     repeat,
   };

@@ -15,7 +15,9 @@ export function runHead(plan: Plan, settings: RunSettings, style: Style): string
   const how = settings.host === 'threads' ? 'a thread each' : `in lockstep, ${settings.scheduler} scheduler`;
   const set = Object.entries(parameters).map(([name, value]) => `${name}=${value}`);
   return [
-    paint(style, 'bold', `${scenario.name}, variant ${variant.name}`) + `: ${variant.title}`,
+    ...wrap(`${scenario.name}, variant ${variant.name}: ${variant.title}`, '', '  ').map((line) =>
+      paint(style, 'bold', line),
+    ),
     ...labelled('machine', `${platform.name}, ${plural(cpus, 'CPU')}, ${how}`),
     ...labelled('seed', String(settings.seed)),
     ...(set.length > 0 ? labelled('set', set.join(' ')) : []),

@@ -1,7 +1,7 @@
 /** Plain text: aligned tables, wrapped paragraphs, numbers, and the few colours. */
 
 /** Width that every text report fits into, columns. */
-export const WIDTH = 100;
+const WIDTH = 100;
 
 export interface Style {
   readonly colour: boolean;

@@ -56,7 +56,7 @@ export interface JobParts {
 }
 
 /** What of a run's result a scenario may look at. */
-export interface Observed {
+interface Observed {
   readonly outcome: string;
   readonly findingCount: number;
   readonly cpus: readonly { readonly notes: readonly number[] }[];

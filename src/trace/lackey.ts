@@ -3,8 +3,17 @@
  * ` M ...` (load, then store), the address in hexadecimal and the size in decimal. Lines of valgrind's own
  * (`==pid==`, `--pid--`, `**pid**`) are skipped.
  */
+
+import {
+  BATCH_RECORDS,
+  KIND_FETCH,
+  KIND_LOAD,
+  KIND_MODIFY,
+  KIND_STORE,
+  MAX_ACCESS_BYTES,
+  type Records,
+} from './records.ts';
 import { HEX, TextParser } from './text-parser.ts';
-import { BATCH_RECORDS, KIND_FETCH, KIND_LOAD, KIND_MODIFY, KIND_STORE, MAX_ACCESS_BYTES, type Records } from './records.ts';
 
 const COMMA = 44;
 const NEWLINE = 10;

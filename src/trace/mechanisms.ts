@@ -6,7 +6,14 @@ import type { Mechanism } from '../kernel/tlb-flush.ts';
 import type { Platform } from '../machine/platform.ts';
 import { tracePlatform } from './platform.ts';
 import { alignRows } from './report-text.ts';
-import { type CpuCounts, KERNEL_AT_REST, type KernelAtWork, runTrace, type TraceResult, type TraceRun } from './run.ts';
+import {
+  type CpuCounts,
+  KERNEL_AT_REST,
+  type KernelAtWork,
+  runTrace,
+  type TraceResult,
+  type TraceRun,
+} from './run.ts';
 import { TraceError } from './trace-error.ts';
 
 export interface Variation {
@@ -42,7 +49,9 @@ export function variationsOf(run: TraceRun): Variation[] {
   const rest = { ...run, work: { ...KERNEL_AT_REST, switchEvery: work.switchEvery } };
   const asked = events.filter(([, key]) => work[key] > 0);
   if (asked.length === 0 && work.switchEvery === 0) {
-    throw new TraceError('nothing to compare: use --munmap-every, --fork-cow, --migrate-every or --switch-every');
+    throw new TraceError(
+      'nothing to compare: use --munmap-every, --fork-cow, --migrate-every or --switch-every',
+    );
   }
   const variations: Variation[] = [];
   const mechanisms: Mechanism[] = platform.broadcast ? ['cross-call', 'broadcast'] : ['cross-call'];

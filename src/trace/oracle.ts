@@ -47,7 +47,9 @@ export function parseOracle(text: string, where: string): Oracle {
   }
   const parsed = oracleSchema.safeParse(json);
   if (parsed.success) return parsed.data;
-  throw new TraceError(`${where}: not counts to compare with: it needs "entries" (geometries) or "per_core" and "mode"`);
+  throw new TraceError(
+    `${where}: not counts to compare with: it needs "entries" (geometries) or "per_core" and "mode"`,
+  );
 }
 
 /** How a run must be made to be comparable. */
@@ -77,15 +79,18 @@ export interface Comparison {
 
 /** @throws TraceError if the oracle says nothing of this machine */
 export function compare(result: TraceResult, oracle: Oracle, where: string): Comparison {
-  const rows =
-    'entries' in oracle ? geometryRows(result, oracle, where) : coreRows(result, oracle, where);
+  const rows = 'entries' in oracle ? geometryRows(result, oracle, where) : coreRows(result, oracle, where);
   return {
     compared: rows.length,
     differences: rows.filter(({ expected, got }) => expected !== got),
   };
 }
 
-function geometryRows(result: TraceResult, oracle: z.infer<typeof geometryOracle>, where: string): Difference[] {
+function geometryRows(
+  result: TraceResult,
+  oracle: z.infer<typeof geometryOracle>,
+  where: string,
+): Difference[] {
   const { l1d, l1i, lineBytes } = result.run.platform;
   const matches = ({ size, ways, line }: { size: number; ways: number; line: number }) =>
     [l1d, l1i].every((cache) => cache.sizeBytes === size && cache.ways === ways) && line === lineBytes;
@@ -119,7 +124,9 @@ function geometryRows(result: TraceResult, oracle: z.infer<typeof geometryOracle
 function coreRows(result: TraceResult, oracle: z.infer<typeof coreOracle>, where: string): Difference[] {
   const { cores, mode, per_core } = oracle;
   if (result.cpus.length !== cores || per_core.length !== cores) {
-    throw new TraceError(`${where}: counts of ${cores} cores, the run has ${result.cpus.length}: use --cpus ${cores}`);
+    throw new TraceError(
+      `${where}: counts of ${cores} cores, the run has ${result.cpus.length}: use --cpus ${cores}`,
+    );
   }
   return per_core.flatMap((expected, i) => {
     const got = mode === 'mesi-rr' ? inTurns(result.cpus[i]) : simultaneous(result.cpus[i]);

@@ -2,7 +2,7 @@
  * Machines for traces: a plain one whose caches hold the traced program and nothing else, so that its
  * counts are those of a cache simulator, and changes to it or to any platform from the command line.
  */
-import { type Platform, waySizeBytes, PAGE_BYTES } from '../machine/platform.ts';
+import { PAGE_BYTES, type Platform, waySizeBytes } from '../machine/platform.ts';
 import { parsePlatform } from '../machine/platform-checks.ts';
 import { x86_64 } from '../platforms/x86-64.ts';
 import { TraceError } from './trace-error.ts';
@@ -34,8 +34,8 @@ function plainPlatform(): Platform {
       pageTables: 'uncached',
       accessedDirty: 'ignored',
       tlb: {
-        data: { entries: 64, ways: 4, replacement: 'lru' },
-        instruction: { entries: 64, ways: 4, replacement: 'lru' },
+        data: { entries: 64, ways: 4, replacement: 'round-robin' },
+        instruction: { entries: 64, ways: 4, replacement: 'round-robin' },
         asidBits: 12,
         multipleMatch: 'first',
       },
@@ -86,7 +86,9 @@ export function tracePlatform(changes: PlatformChanges): Platform {
   const { lineBytes: _b, ...l1i } = { ...base.l1i, ...changes.l1i };
   const { l2: baseL2, ...withoutL2 } = base;
   const shape = changes.l2 === undefined ? baseL2 : changes.l2;
-  const l2 = shape ? { sizeBytes: shape.sizeBytes, ways: shape.ways, replacement: baseL2?.replacement ?? 'lru' } : null;
+  const l2 = shape
+    ? { sizeBytes: shape.sizeBytes, ways: shape.ways, replacement: baseL2?.replacement ?? 'lru' }
+    : null;
   const tlb = { ...base.mmu.tlb };
   if (changes.tlb) {
     tlb.data = { ...tlb.data, ...changes.tlb };
@@ -125,7 +127,9 @@ function check(platform: Platform): void {
         `${name}: ${cache.ways} ways of ${lineBytes} bytes in ${cache.sizeBytes}: use a power-of-two number of sets`,
       );
     }
-    Object.assign(checked, { [name]: { ...cache, ways: SCHEMA_WAYS, sizeBytes: SCHEMA_WAYS * lineBytes * sets } });
+    Object.assign(checked, {
+      [name]: { ...cache, ways: SCHEMA_WAYS, sizeBytes: SCHEMA_WAYS * lineBytes * sets },
+    });
   }
   const parsed = parsePlatform(checked, `platform ${platform.name}`);
   if ('problems' in parsed) throw new TraceError(parsed.problems[0]);

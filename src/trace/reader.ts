@@ -37,7 +37,9 @@ export async function* openBytes(
       yield chunk as Buffer;
     }
   } catch (error) {
-    throw new TraceError(`${nameOf(path)}: ${reasonOf(error)}: name a readable trace, or - for standard input`);
+    throw new TraceError(
+      `${nameOf(path)}: ${reasonOf(error)}: name a readable trace, or - for standard input`,
+    );
   }
 }
 
@@ -117,7 +119,7 @@ function parserFor(format: TraceFormat, where: string): TraceParser {
 function sniff(head: Uint8Array, where: string): TraceFormat {
   if (head.subarray(0, SNIFF_BYTES).includes(0)) return 'binary';
   const text = Buffer.from(head.subarray(0, SNIFF_BYTES)).toString('latin1');
-  if (/^(I  | [LSM] |==\d|--\d|\*\*\d)/.test(text)) return 'lackey';
+  if (/^(I {2}| [LSM] |==\d|--\d|\*\*\d)/.test(text)) return 'lackey';
   if (/^\s*[rwi]\s/.test(text)) return 'xdin';
   if (/^\s*[0-4]\s/.test(text)) return 'din';
   throw new TraceError(
@@ -150,7 +152,9 @@ async function* gunzipped(bytes: AsyncIterable<Uint8Array>, where: string): Asyn
     for await (const chunk of gunzip) yield chunk as Buffer;
   } catch (error) {
     if (error instanceof TraceError) throw error;
-    throw new TraceError(`${where}: ${reasonOf(error)}: the gzip file is damaged or cut off, record it again`);
+    throw new TraceError(
+      `${where}: ${reasonOf(error)}: the gzip file is damaged or cut off, record it again`,
+    );
   }
 }
 

@@ -1,7 +1,8 @@
 /** Runs traces on a machine, and says what its caches, TLBs and clocks did. */
+
+import type { Job, RunResult } from '../hosts/job.ts';
 import { runLockstep } from '../hosts/lockstep.ts';
 import { ClockFirst } from '../hosts/schedulers/clock-first.ts';
-import type { Job, RunResult } from '../hosts/job.ts';
 import type { Scheduler } from '../hosts/schedulers/scheduler.ts';
 import { ThreadsHost } from '../hosts/threads.ts';
 import type { Mechanism } from '../kernel/tlb-flush.ts';
@@ -181,7 +182,8 @@ export function jobOf(run: TraceRun, placed: number): Job {
     switchEvery: work.switchEvery,
     pages: work.pages,
   };
-  const module = new URL(`./workload${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url).href;
+  const module = new URL(`./workload${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
+    .href;
   return {
     platform,
     cpus: run.cpus,

@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { createFeed, type FeedBuffers, FeedWriter, namesOf, wholeFeed } from './feed.ts';
 import { nameOf, openBytes, readRecords, type TraceFormat } from './reader.ts';
 import { KIND_FETCH } from './records.ts';
-import { ChunkMap, CHUNKS, Encoder, NAME_WORDS, Relocation } from './words.ts';
+import { CHUNKS, type ChunkMap, Encoder, NAME_WORDS, Relocation } from './words.ts';
 
 export interface ReadOptions {
   readonly lineBytes: number;

@@ -72,7 +72,9 @@ export abstract class TextParser implements TraceParser {
 
   private append(bytes: Uint8Array, from: number, to: number): void {
     if (this.carried + to - from > MAX_LINE_BYTES) {
-      throw new TraceError(`${this.where}:${this.line}: a line longer than ${MAX_LINE_BYTES} bytes: ${this.expected}`);
+      throw new TraceError(
+        `${this.where}:${this.line}: a line longer than ${MAX_LINE_BYTES} bytes: ${this.expected}`,
+      );
     }
     this.carry.set(bytes.subarray(from, to), this.carried);
     this.carried += to - from;
@@ -86,6 +88,8 @@ export abstract class TextParser implements TraceParser {
 
   protected malformed(text: string): TraceError {
     const shown = text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}...` : text;
-    return new TraceError(`${this.where}:${this.line}: malformed line ${JSON.stringify(shown)}: ${this.expected}`);
+    return new TraceError(
+      `${this.where}:${this.line}: malformed line ${JSON.stringify(shown)}: ${this.expected}`,
+    );
   }
 }

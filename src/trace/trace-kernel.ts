@@ -10,7 +10,7 @@ import type { Checker } from '../checker/checker.ts';
 import { type AddressSpace, laySpace } from '../kernel/address-space.ts';
 import { BootMemory } from '../kernel/boot-memory.ts';
 import { ColouredFrames, type ColouredFramesLayout, layColouredFrames } from '../kernel/coloured-frames.ts';
-import { CALL_VECTOR, CrossCalls, type CrossCallLayout, layCrossCalls } from '../kernel/cross-call.ts';
+import { CALL_VECTOR, type CrossCallLayout, CrossCalls, layCrossCalls } from '../kernel/cross-call.ts';
 import { READ_WRITE } from '../kernel/kernel.ts';
 import { PageTable } from '../kernel/page-table.ts';
 import { type SpinLock, spinLock, spinUnlock } from '../kernel/spin-lock.ts';
@@ -163,10 +163,11 @@ export class TraceKernel implements Vectors {
     }
   }
 
+  /** Through the caches, whatever the rest of the kernel does: the program's newest words are there. */
   private *copyPage(cpu: Cpu, from: number, to: number): Steps {
     for (let at = 0; at < PAGE_BYTES; at += 4) {
-      const word = yield* cpu.loadPhysical(from + at, 4, this.uncached);
-      yield* cpu.storePhysical(to + at, word, 4, this.uncached);
+      const word = yield* cpu.loadPhysical(from + at);
+      yield* cpu.storePhysical(to + at, word);
     }
   }
 

@@ -68,7 +68,7 @@ export class Encoder {
       const above = low >>> CHUNK_SHIFT;
       if (above !== this.lastLow || highs[at] !== this.lastHigh) this.findChunk(above, highs[at]);
       const first = (low & OFFSET_MASK) | (this.lastChunk << CHUNK_SHIFT);
-      const straddles = split && low >>> lineShift !== ((low + sizes[at] - 1) >>> lineShift);
+      const straddles = split && low >>> lineShift !== (low + sizes[at] - 1) >>> lineShift;
       if (straddles) {
         const done = this.straddling(kind, low, highs[at], sizes[at], out, length);
         if (done < 0) break;
@@ -97,7 +97,9 @@ export class Encoder {
     const lines = Math.floor((start + size - 1) / lineBytes) - Math.floor(start / lineBytes) + 1;
     if (from + lines * 2 > out.length) {
       if (from > 0) return -1;
-      throw new TraceError(`${this.where}: an access of ${size} bytes touches ${lines} lines: use larger lines`);
+      throw new TraceError(
+        `${this.where}: an access of ${size} bytes touches ${lines} lines: use larger lines`,
+      );
     }
     let length = from;
     const passes = kind === KIND_MODIFY ? [KIND_LOAD, KIND_STORE] : [kind];
@@ -124,7 +126,7 @@ export class Encoder {
           `${this.where}: touches more than ${CHUNKS} chunks of 16 MB, which is all that fits 32-bit addresses: trace a shorter part of the program`,
         );
       }
-      this.names[chunk * NAME_WORDS] = ((high << 8) | above) | 0;
+      this.names[chunk * NAME_WORDS] = (high << 8) | above | 0;
       this.names[chunk * NAME_WORDS + 1] = (high >>> 24) + 1;
       this.byName.set(name, chunk);
       this.chunkCount++;

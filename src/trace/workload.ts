@@ -1,5 +1,5 @@
 /** Programs of a trace run: each CPU runs the traces that it is given, in turn. */
-import type { Parameters, ProgramContext, StartedProgram, Workload } from '../program/workload.ts';
+
 import type { AddressSpace } from '../kernel/address-space.ts';
 import type { Mechanism } from '../kernel/tlb-flush.ts';
 import { StreamPort } from '../machine/bulk-fetch.ts';
@@ -7,6 +7,7 @@ import { isDirty } from '../machine/cache.ts';
 import { type Cpu, STEP, type Steps } from '../machine/cpu.ts';
 import type { Machine } from '../machine/machine.ts';
 import { PAGE_BYTES, PAGE_SHIFT } from '../machine/platform.ts';
+import type { Parameters, ProgramContext, StartedProgram, Workload } from '../program/workload.ts';
 import { type FeedBuffers, FeedReader, namesOf } from './feed.ts';
 import { STREAM_NOTES, TRACE_NOTE } from './notes.ts';
 import { KIND_FETCH, KIND_STORE } from './records.ts';
@@ -71,7 +72,10 @@ function setup(machine: Machine, p: TraceParameters): Layout {
   if (!traces) throw new Error(`no traces are kept for run ${p.run}`);
   placed.delete(p.run);
   const spaces = 1 + Math.max(...traces.map((trace) => trace.space));
-  const maps = Array.from({ length: spaces }, () => new Int32Array(new SharedArrayBuffer(CHUNK_MAP_WORDS * 4)));
+  const maps = Array.from(
+    { length: spaces },
+    () => new Int32Array(new SharedArrayBuffer(CHUNK_MAP_WORDS * 4)),
+  );
   return { kernel: layTraceKernel(machine, spaces, p.colours), traces, maps };
 }
 
@@ -177,7 +181,7 @@ class TraceProgram {
       if (port.stopped < 0) {
         const word = words[thread.at];
         const kind = word & 3;
-        // Private to programs that are not generators over single accesses.
+        // biome-ignore lint/complexity/useLiteralKeys: what a stream needs done is what Cpu does for one access
         yield* cpu['resolve']((word & ~3) >>> 0, port.stopped, kind === KIND_STORE, kind === KIND_FETCH);
       }
       if (this.done >= this.nextEvent) yield* this.event(thread);

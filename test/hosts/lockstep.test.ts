@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { Workload } from '../../src/program/workload.ts';
 import { runLockstep } from '../../src/hosts/lockstep.ts';
 import { ClockFirst } from '../../src/hosts/schedulers/clock-first.ts';
 import { RandomWalk } from '../../src/hosts/schedulers/random.ts';
 import { RoundRobin } from '../../src/hosts/schedulers/round-robin.ts';
 import type { Scheduler } from '../../src/hosts/schedulers/scheduler.ts';
 import { platforms } from '../../src/platforms/index.ts';
+import type { Workload } from '../../src/program/workload.ts';
 import { resolveParameters } from '../../src/scenarios/scenario.ts';
 import { tlbShootdown } from '../../src/scenarios/tlb-shootdown/scenario.ts';
 import { createWorkload as createShootdown } from '../../src/scenarios/tlb-shootdown/workload.ts';
@@ -19,7 +19,11 @@ const schedulers: Record<string, (seed: number) => Scheduler> = {
   'round-robin': () => new RoundRobin(),
 };
 
-function run(program: string, changes: Parameters<typeof jobOf>[3] = {}, scheduler: Scheduler = new RoundRobin()) {
+function run(
+  program: string,
+  changes: Parameters<typeof jobOf>[3] = {},
+  scheduler: Scheduler = new RoundRobin(),
+) {
   const job = jobOf(program, neoverse, 2, changes);
   return runLockstep(job, createWorkload(job.source.parameters), scheduler);
 }
@@ -51,7 +55,9 @@ describe('a run', () => {
     };
     runPrograms(tiny(), [program, program], { scheduler: new Scripted([1, 1, 0, 1, 0]) });
     expect(seen.slice(0, 3)).toEqual([1, 1, 0]);
-    const wrong = runPrograms(tiny(), [(cpu) => cpu.compute(1), program], { scheduler: new Scripted([0, 0, 0]) });
+    const wrong = runPrograms(tiny(), [(cpu) => cpu.compute(1), program], {
+      scheduler: new Scripted([0, 0, 0]),
+    });
     expect(wrong.result.error).toContain('choice 2 of the script: CPU 0 is not ready');
   });
 });
@@ -154,14 +160,20 @@ describe('a run that does not end by itself', () => {
   });
 
   it('ends at the limit of its time', () => {
-    expect(run('forever', { maxSteps: Number.MAX_SAFE_INTEGER, maxSeconds: 0.05 }).outcome).toBe('time-limit');
+    expect(run('forever', { maxSteps: Number.MAX_SAFE_INTEGER, maxSeconds: 0.05 }).outcome).toBe(
+      'time-limit',
+    );
   });
 
   it('ends with the first finding, or goes on when told', () => {
     const parameters = { ...resolveParameters(tlbShootdown, {}), variant: 'none' };
     const job = { ...jobOf('', neoverse, 4), source: { module: '', parameters } };
     const first = runLockstep(job, createShootdown(parameters) as Workload, new RandomWalk(1));
-    const all = runLockstep({ ...job, keepGoing: true }, createShootdown(parameters) as Workload, new RandomWalk(1));
+    const all = runLockstep(
+      { ...job, keepGoing: true },
+      createShootdown(parameters) as Workload,
+      new RandomWalk(1),
+    );
     expect([first.outcome, first.findingCount]).toEqual(['finding', 1]);
     expect(all.outcome).toBe('finding');
     expect(all.findingCount).toBeGreaterThan(1);

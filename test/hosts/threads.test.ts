@@ -134,7 +134,9 @@ describe('64 CPUs', () => {
   it('start, run and end', { timeout: 120_000 }, async () => {
     const host = new ThreadsHost();
     try {
-      const { outcome, error, cpus } = await host.run(jobOf('counter', smallPlatform, 64, { checked: false }));
+      const { outcome, error, cpus } = await host.run(
+        jobOf('counter', smallPlatform, 64, { checked: false }),
+      );
       expect([outcome, error, cpus.length]).toEqual(['finished', undefined, 64]);
     } finally {
       await host.close();

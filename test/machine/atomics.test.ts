@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Cpu } from '../../src/machine/cpu.ts';
 import { RandomWalk } from '../../src/hosts/schedulers/random.ts';
+import type { Cpu } from '../../src/machine/cpu.ts';
 import type { PlatformInput } from '../../src/machine/platform.ts';
 import { complete, cpusOf, machineOf, runPrograms, tiny } from '../support/machine.ts';
 

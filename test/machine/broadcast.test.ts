@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { encodeAction } from '../../src/machine/agents.ts';
-import { PTE } from '../../src/machine/attributes.ts';
-import type { Cpu } from '../../src/machine/cpu.ts';
 import { ClockFirst } from '../../src/hosts/schedulers/clock-first.ts';
 import { RandomWalk } from '../../src/hosts/schedulers/random.ts';
 import { RoundRobin } from '../../src/hosts/schedulers/round-robin.ts';
+import { encodeAction } from '../../src/machine/agents.ts';
+import { PTE } from '../../src/machine/attributes.ts';
+import type { Cpu } from '../../src/machine/cpu.ts';
 import type { PlatformInput } from '../../src/machine/platform.ts';
 import { COUNT, CTL, TIME } from '../../src/machine/registers.ts';
 import { TLBI_ALL, TLBI_VA } from '../../src/machine/tlb.ts';
@@ -13,8 +13,8 @@ import {
   broadcasting,
   complete,
   cpusOf,
-  machineOf,
   Mapper,
+  machineOf,
   runPrograms,
   tiny,
   vectorsWith,
@@ -142,7 +142,14 @@ describe('the barrier after it', () => {
   it.each([
     ['sleeps in WFI', (cpu: Cpu) => void advance(cpu.wfi(), 2)],
     ['has its interrupts masked', (cpu: Cpu) => cpu.maskInterrupts()],
-    ['waits for a store', (cpu: Cpu) => void advance(cpu.waitUntil(0x8000, (n) => n === 1, { why: 'ever' }), 2)],
+    [
+      'waits for a store',
+      (cpu: Cpu) =>
+        void advance(
+          cpu.waitUntil(0x8000, (n) => n === 1, { why: 'ever' }),
+          2,
+        ),
+    ],
   ])('is not delayed by a target that %s', (_, prepare) => {
     const { machine, a, b } = mapped(true);
     prepare(b);

@@ -6,7 +6,7 @@ import type { Machine } from '../../src/machine/machine.ts';
 import type { Platform } from '../../src/machine/platform.ts';
 import { counterNames } from '../../src/machine/registers.ts';
 import { TLBI_VA } from '../../src/machine/tlb.ts';
-import { complete, cpusOf, machineOf, Mapper, tiny } from '../support/machine.ts';
+import { complete, cpusOf, Mapper, machineOf, tiny } from '../support/machine.ts';
 
 const VA = 0x40_0000;
 const PAGES = 4;
@@ -68,13 +68,20 @@ function* singly(cpu: Cpu, trace: Uint32Array, from: number, to: number): Steps 
 function visible(machine: Machine) {
   return machine.state.cpus.map((cpu) => ({
     clock: cpu.clock,
-    counters: Object.fromEntries(counterNames.map((name, i) => [name, name === 'steps' ? 0 : cpu.counters[i]])),
+    counters: Object.fromEntries(
+      counterNames.map((name, i) => [name, name === 'steps' ? 0 : cpu.counters[i]]),
+    ),
     lines: [cpu.l1d, cpu.l2].map((cache) => cache && [...cache.pa, ...cache.state, ...cache.data]),
     tlb: [...cpu.dtlb.entries].filter((_, i) => i % 12 <= 3),
   }));
 }
 
-const access = fc.record({ page: fc.nat(PAGES - 1), word: fc.nat(40), store: fc.boolean(), again: fc.nat(3) });
+const access = fc.record({
+  page: fc.nat(PAGES - 1),
+  word: fc.nat(40),
+  store: fc.boolean(),
+  again: fc.nat(3),
+});
 const traceOf = (list: readonly { page: number; word: number; store: boolean; again: number }[]) =>
   Uint32Array.from(
     list.flatMap(({ page, word, store, again }) =>
@@ -85,23 +92,28 @@ const traceOf = (list: readonly { page: number; word: number; store: boolean; ag
 describe('a bulk run', () => {
   it('leaves the machine as the same accesses do one by one', () => {
     fc.assert(
-      fc.property(organisation, fc.array(access, { minLength: 1, maxLength: 80 }), fc.nat(3), (o, list, cut) => {
-        const trace = traceOf(list);
-        const platform = platformOf(o);
-        const bulk = build(platform);
-        const single = build(platform);
-        // In pieces, with the other CPU in between: it takes lines away and shares them.
-        const pieces = cut + 1;
-        for (let piece = 0; piece < pieces; piece++) {
-          const from = Math.floor((trace.length * piece) / pieces);
-          const to = Math.floor((trace.length * (piece + 1)) / pieces);
-          complete(bulk.cpus[piece & 1].touch(trace, from, to));
-          complete(singly(single.cpus[piece & 1], trace, from, to));
-        }
-        expect(visible(bulk.machine)).toEqual(visible(single.machine));
-        const [one, other] = [bulk, single].map(({ machine }) => Buffer.from(machine.state.memoryBytes));
-        expect(one.equals(other)).toBe(true);
-      }),
+      fc.property(
+        organisation,
+        fc.array(access, { minLength: 1, maxLength: 80 }),
+        fc.nat(3),
+        (o, list, cut) => {
+          const trace = traceOf(list);
+          const platform = platformOf(o);
+          const bulk = build(platform);
+          const single = build(platform);
+          // In pieces, with the other CPU in between: it takes lines away and shares them.
+          const pieces = cut + 1;
+          for (let piece = 0; piece < pieces; piece++) {
+            const from = Math.floor((trace.length * piece) / pieces);
+            const to = Math.floor((trace.length * (piece + 1)) / pieces);
+            complete(bulk.cpus[piece & 1].touch(trace, from, to));
+            complete(singly(single.cpus[piece & 1], trace, from, to));
+          }
+          expect(visible(bulk.machine)).toEqual(visible(single.machine));
+          const [one, other] = [bulk, single].map(({ machine }) => Buffer.from(machine.state.memoryBytes));
+          expect(one.equals(other)).toBe(true);
+        },
+      ),
       { numRuns: 250 },
     );
   });

@@ -54,7 +54,8 @@ describe('a wait', () => {
       return result.cpus[1].clockCycles;
     });
     for (const clock of clocks) expect(clock).toBeGreaterThan(5000 * costs.instructionCycles);
-    const most = 2 * (costs.memoryCycles + costs.upgradeCycles + costs.cacheToCacheCycles + costs.busOccupancyCycles);
+    const most =
+      2 * (costs.memoryCycles + costs.upgradeCycles + costs.cacheToCacheCycles + costs.busOccupancyCycles);
     for (const clock of clocks) expect(clock).toBeLessThan(5000 * costs.instructionCycles + 2 * most);
   });
 
@@ -84,8 +85,7 @@ describe('a wait', () => {
 describe('smallest clock first', () => {
   it('gives the step to whoever is behind', () => {
     const order: number[] = [];
-    const worker =
-      (units: number): Program =>
+    const worker = (units: number): Program =>
       function* (cpu) {
         for (let i = 0; i < 4; i++) {
           yield* cpu.compute(units);

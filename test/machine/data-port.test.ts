@@ -4,13 +4,12 @@ import type { Cpu } from '../../src/machine/cpu.ts';
 import type { Machine } from '../../src/machine/machine.ts';
 import type { Platform, PlatformInput } from '../../src/machine/platform.ts';
 import { COUNT } from '../../src/machine/registers.ts';
-import { complete, cpusOf, letter, machineOf, Mapper, tiny } from '../support/machine.ts';
+import { complete, cpusOf, letter, Mapper, machineOf, tiny } from '../support/machine.ts';
 
 const PA = 0x1000;
 
 const read = (cpu: Cpu, pa: number, size = 4) => complete(cpu.loadPhysical(pa, size));
-const write = (cpu: Cpu, pa: number, value: number, size = 4) =>
-  complete(cpu.storePhysical(pa, value, size));
+const write = (cpu: Cpu, pa: number, value: number, size = 4) => complete(cpu.storePhysical(pa, value, size));
 
 /** Takes the line out of the CPU's L1D as a victim. */
 function evict(machine: Machine, cpu: Cpu, pa: number): void {
@@ -58,7 +57,9 @@ describe('sizes', () => {
             complete(cpus[cpu].storePhysical(PA + offset, value, size, uncached));
             modelStore(bytes, size, offset, value);
           } else {
-            expect(complete(cpus[cpu].loadPhysical(PA + offset, size, uncached))).toBe(model(bytes, size, offset));
+            expect(complete(cpus[cpu].loadPhysical(PA + offset, size, uncached))).toBe(
+              model(bytes, size, offset),
+            );
           }
         }
       }),

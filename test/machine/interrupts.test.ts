@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ClockFirst } from '../../src/hosts/schedulers/clock-first.ts';
-import type { Cpu } from '../../src/machine/cpu.ts';
 import { encodeAction } from '../../src/machine/agents.ts';
+import type { Cpu } from '../../src/machine/cpu.ts';
 import { COUNT, CTL } from '../../src/machine/registers.ts';
 import { type Program, runPrograms, Scripted, tiny, vectorsWith } from '../support/machine.ts';
 
@@ -224,7 +224,9 @@ describe('the time of an interrupt', () => {
     const sent = result.cpus[0].clockCycles;
     expect(taken).toBe(sent + costs.ipiLatencyCycles + costs.interruptEntryCycles);
     expect(result.cpus[1].clockCycles).toBe(taken + costs.interruptExitCycles);
-    expect(result.cpus[1].counters.interruptCycles).toBe(costs.interruptEntryCycles + costs.interruptExitCycles);
+    expect(result.cpus[1].counters.interruptCycles).toBe(
+      costs.interruptEntryCycles + costs.interruptExitCycles,
+    );
   });
 
   it('is that of the first of two that became one', () => {
@@ -265,7 +267,10 @@ describe('the time of an interrupt', () => {
         woken = cpu.clock;
       },
     ];
-    const { result } = runPrograms(tiny(), programs, { vectors: logging().vectors, scheduler: new ClockFirst() });
+    const { result } = runPrograms(tiny(), programs, {
+      vectors: logging().vectors,
+      scheduler: new ClockFirst(),
+    });
     expect(woken).toBe(result.cpus[0].clockCycles + costs.ipiLatencyCycles);
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Machine, type MachineOptions } from '../../src/machine/machine.ts';
 import { platforms } from '../../src/platforms/index.ts';
-import { cpusOf, complete, machineOf, tiny } from '../support/machine.ts';
+import { complete, cpusOf, machineOf, tiny } from '../support/machine.ts';
 
 const all = Object.values(platforms);
 
@@ -75,7 +75,8 @@ describe('reset', () => {
     const platform = tiny((p) => {
       p.l1d.replacement = 'random';
     });
-    const meta = (seed: number) => Machine.create(platform, machineOf(platform).options, seed).state.cpus[0].l1d.meta[1];
+    const meta = (seed: number) =>
+      Machine.create(platform, machineOf(platform).options, seed).state.cpus[0].l1d.meta[1];
     expect(meta(1)).toBe(meta(1));
     expect(meta(1)).not.toBe(meta(100));
   });

@@ -3,7 +3,7 @@ import type { LineOperation } from '../../src/machine/cache-maintenance.ts';
 import type { Cpu } from '../../src/machine/cpu.ts';
 import type { Reach } from '../../src/machine/memory-side.ts';
 import type { PlatformInput } from '../../src/machine/platform.ts';
-import { complete, cpusOf, letter, machineOf, Mapper, runPrograms, tiny } from '../support/machine.ts';
+import { complete, cpusOf, letter, Mapper, machineOf, runPrograms, tiny } from '../support/machine.ts';
 
 const PA = 0x1000;
 const CLEAN = { clean: true, invalidate: false };

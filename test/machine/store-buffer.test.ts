@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Cpu } from '../../src/machine/cpu.ts';
 import { encodeAction } from '../../src/machine/agents.ts';
+import type { Cpu } from '../../src/machine/cpu.ts';
 import { complete, cpusOf, letter, machineOf, runPrograms, Scripted, tiny } from '../support/machine.ts';
 
 const PA = 0x1000;
@@ -12,8 +12,7 @@ const buffered = (entries = 4) =>
   });
 
 const read = (cpu: Cpu, pa: number, size = 4) => complete(cpu.loadPhysical(pa, size));
-const write = (cpu: Cpu, pa: number, value: number, size = 4) =>
-  complete(cpu.storePhysical(pa, value, size));
+const write = (cpu: Cpu, pa: number, value: number, size = 4) => complete(cpu.storePhysical(pa, value, size));
 
 describe('forwarding', () => {
   it('shows a CPU its own stores, and nobody else', () => {
@@ -133,7 +132,9 @@ describe('store buffering, the litmus test', () => {
         if (barrier) yield* cpu.dmb();
         seen[cpu.index] = yield* cpu.loadPhysical(other);
       };
-    const { result } = runPrograms(buffered(), [side(X, Y), side(Y, X)], { scheduler: new Scripted(choices) });
+    const { result } = runPrograms(buffered(), [side(X, Y), side(Y, X)], {
+      scheduler: new Scripted(choices),
+    });
     expect(result.outcome).toBe('finished');
     return seen;
   }

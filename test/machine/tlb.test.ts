@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PTE } from '../../src/machine/attributes.ts';
 import { Carver } from '../../src/machine/carver.ts';
+import type { TlbSpec } from '../../src/machine/platform.ts';
 import { COUNT } from '../../src/machine/registers.ts';
 import {
   ENTRY,
@@ -13,8 +14,7 @@ import {
   Tlb,
   WalkCache,
 } from '../../src/machine/tlb.ts';
-import type { TlbSpec } from '../../src/machine/platform.ts';
-import { complete, cpusOf, machineOf, Mapper, runPrograms, tiny, vectorsWith } from '../support/machine.ts';
+import { complete, cpusOf, Mapper, machineOf, runPrograms, tiny, vectorsWith } from '../support/machine.ts';
 
 /** Pages of 4 KB, and blocks of 8 of them. */
 const SIZES = [0, 3];
@@ -144,20 +144,28 @@ describe('invalidate', () => {
     const fills = fc.array(someEntry, { maxLength: 20 });
     const range = fc.constantFrom(1, 2, 3, 8, 40);
     fc.assert(
-      fc.property(geometry, fills, kinds, fc.nat(31), range, fc.constantFrom(1, 2), (spec, list, kind, vpn, n, asid) => {
-        const tlb = tlbOf(spec);
-        for (const entry of list) fill(tlb, entry);
-        const before = entriesOf(tlb);
-        const removed = tlb.invalidate(kind, vpn, n, asid, false);
-        const left = before.filter((entry) => !named(entry, kind, vpn, n, asid));
-        expect(entriesOf(tlb)).toEqual(left);
-        expect(removed).toBe(before.length - left.length);
-        for (const a of [1, 2]) {
-          for (let page = 0; page < 34; page++) {
-            expect(tlb.lookup(page, a) >= 0).toBe(left.some((entry) => matches(entry, page, a)));
+      fc.property(
+        geometry,
+        fills,
+        kinds,
+        fc.nat(31),
+        range,
+        fc.constantFrom(1, 2),
+        (spec, list, kind, vpn, n, asid) => {
+          const tlb = tlbOf(spec);
+          for (const entry of list) fill(tlb, entry);
+          const before = entriesOf(tlb);
+          const removed = tlb.invalidate(kind, vpn, n, asid, false);
+          const left = before.filter((entry) => !named(entry, kind, vpn, n, asid));
+          expect(entriesOf(tlb)).toEqual(left);
+          expect(removed).toBe(before.length - left.length);
+          for (const a of [1, 2]) {
+            for (let page = 0; page < 34; page++) {
+              expect(tlb.lookup(page, a) >= 0).toBe(left.some((entry) => matches(entry, page, a)));
+            }
           }
-        }
-      }),
+        },
+      ),
       { numRuns: 500 },
     );
   });

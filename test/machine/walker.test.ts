@@ -5,7 +5,7 @@ import type { Machine } from '../../src/machine/machine.ts';
 import type { PlatformInput } from '../../src/machine/platform.ts';
 import { COUNT, CTL } from '../../src/machine/registers.ts';
 import { TLBI_ALL, TLBI_VA, TLBI_VA_LAST_LEVEL } from '../../src/machine/tlb.ts';
-import { advance, complete, cpusOf, machineOf, Mapper, tiny } from '../support/machine.ts';
+import { advance, complete, cpusOf, Mapper, machineOf, tiny } from '../support/machine.ts';
 
 const VA = 0x40_0000;
 const PA = 0x1000;
@@ -45,20 +45,23 @@ describe('where the walker reads', () => {
     // Behind the L1D of whoever wrote the entry, and of everybody else's: neither CPU's walker sees it.
     ['l2', [11, 11]],
     ['memory', [11, 11]],
-  ] as const)("'%s': the old entry or the new one, while the new one is dirty in an L1D", (walkerReads, seen) => {
-    const { machine, ptePa, a, b } = mapped((p) => {
-      p.mmu.walkerReads = walkerReads;
-      p.mmu.pageTables = walkerReads === 'l1' ? 'cached' : 'clean';
-      p.shared = { sizeBytes: 256, ways: 2 };
-    });
-    machine.poke(0x2000, 22);
-    rewrite(a, ptePa, valid);
-    expect([complete(a.load(VA)), complete(b.load(VA))]).toEqual(seen);
-    // Cleaned as far as the walker looks, it is found.
-    for (const cpu of [a, b]) complete(cpu.tlbiLocal(TLBI_ALL, 0, 1, 0));
-    complete(a.cleanPhysical(ptePa, walkerReads === 'memory' ? 'memory' : 'unification'));
-    expect([complete(a.load(VA)), complete(b.load(VA))]).toEqual([22, 22]);
-  });
+  ] as const)(
+    "'%s': the old entry or the new one, while the new one is dirty in an L1D",
+    (walkerReads, seen) => {
+      const { machine, ptePa, a, b } = mapped((p) => {
+        p.mmu.walkerReads = walkerReads;
+        p.mmu.pageTables = walkerReads === 'l1' ? 'cached' : 'clean';
+        p.shared = { sizeBytes: 256, ways: 2 };
+      });
+      machine.poke(0x2000, 22);
+      rewrite(a, ptePa, valid);
+      expect([complete(a.load(VA)), complete(b.load(VA))]).toEqual(seen);
+      // Cleaned as far as the walker looks, it is found.
+      for (const cpu of [a, b]) complete(cpu.tlbiLocal(TLBI_ALL, 0, 1, 0));
+      complete(a.cleanPhysical(ptePa, walkerReads === 'memory' ? 'memory' : 'unification'));
+      expect([complete(a.load(VA)), complete(b.load(VA))]).toEqual([22, 22]);
+    },
+  );
 
   it("'l2' with a private L2 sees what the other CPU's L1D holds, and not its own", () => {
     const { machine, ptePa, a, b } = mapped((p) => {
@@ -205,32 +208,35 @@ describe('accessed and dirty bits', () => {
     expect(bitsOf(a, ptePa)).toBe(0);
   });
 
-  it.each(['l1', 'memory'] as const)('are set in what the walker reads (%s), by compare and set', (walkerReads) => {
-    const { machine, ptePa, a, b } = mapped((p) => {
-      p.mmu.accessedDirty = 'hardware';
-      p.mmu.walkerReads = walkerReads;
-      p.mmu.pageTables = walkerReads === 'l1' ? 'cached' : 'uncached';
-    });
-    machine.poke(0x2000, 22);
-    const uncached = walkerReads === 'memory';
-    for (let steps = 1; steps < 12; steps++) {
-      // Stop the store in the middle of its walk, take the page away, and let it go on.
-      complete(a.tlbiLocal(TLBI_ALL, 0, 1, 0));
-      complete(b.storePhysical(ptePa, (PA | PTE.VALID | PTE.WRITE) >>> 0, 4, uncached));
-      a.vectors = noting([], () => false);
-      const store = a.store(VA, 5);
-      const ended = advance(store, steps);
-      complete(b.storePhysical(ptePa, 0, 4, uncached));
-      if (!ended) {
-        try {
-          complete(store);
-        } catch {
-          // Whether it still gets through is a matter of the moment: the bits are not.
+  it.each(['l1', 'memory'] as const)(
+    'are set in what the walker reads (%s), by compare and set',
+    (walkerReads) => {
+      const { machine, ptePa, a, b } = mapped((p) => {
+        p.mmu.accessedDirty = 'hardware';
+        p.mmu.walkerReads = walkerReads;
+        p.mmu.pageTables = walkerReads === 'l1' ? 'cached' : 'uncached';
+      });
+      machine.poke(0x2000, 22);
+      const uncached = walkerReads === 'memory';
+      for (let steps = 1; steps < 12; steps++) {
+        // Stop the store in the middle of its walk, take the page away, and let it go on.
+        complete(a.tlbiLocal(TLBI_ALL, 0, 1, 0));
+        complete(b.storePhysical(ptePa, (PA | PTE.VALID | PTE.WRITE) >>> 0, 4, uncached));
+        a.vectors = noting([], () => false);
+        const store = a.store(VA, 5);
+        const ended = advance(store, steps);
+        complete(b.storePhysical(ptePa, 0, 4, uncached));
+        if (!ended) {
+          try {
+            complete(store);
+          } catch {
+            // Whether it still gets through is a matter of the moment: the bits are not.
+          }
         }
+        expect(complete(b.loadPhysical(ptePa, 4, uncached))).toBe(0);
       }
-      expect(complete(b.loadPhysical(ptePa, 4, uncached))).toBe(0);
-    }
-  });
+    },
+  );
 });
 
 describe('an invalidate in the middle of a walk', () => {

@@ -1,7 +1,6 @@
 /** Tiny machines, tiny programs and a scheduler that does as it is told. */
 import type { Checker } from '../../src/checker/checker.ts';
 import type { Job, RunResult } from '../../src/hosts/job.ts';
-import type { Workload } from '../../src/program/workload.ts';
 import { runLockstep } from '../../src/hosts/lockstep.ts';
 import { RoundRobin } from '../../src/hosts/schedulers/round-robin.ts';
 import type { Scheduler, SchedulerView } from '../../src/hosts/schedulers/scheduler.ts';
@@ -12,6 +11,7 @@ import { Machine, type MachineOptions } from '../../src/machine/machine.ts';
 import type { CostName, Platform, PlatformInput } from '../../src/machine/platform.ts';
 import { definePlatform } from '../../src/platforms/define.ts';
 import { neoverse } from '../../src/platforms/neoverse.ts';
+import type { Workload } from '../../src/program/workload.ts';
 
 type Change = (platform: PlatformInput) => void;
 
@@ -157,7 +157,11 @@ export interface LabRun {
 }
 
 /** Runs a program on each CPU of a new machine, in lockstep. */
-export function runPrograms(platform: Platform, programs: readonly Program[], options: LabOptions = {}): LabRun {
+export function runPrograms(
+  platform: Platform,
+  programs: readonly Program[],
+  options: LabOptions = {},
+): LabRun {
   let built: Machine | undefined;
   const workload: Workload<null> = {
     setup: (machine) => {

@@ -3,7 +3,6 @@
  * checks itself and throws if something is wrong, which ends its run with an error.
  */
 import type { Job } from '../../src/hosts/job.ts';
-import type { Parameters, ProgramContext, StartedProgram, Workload } from '../../src/program/workload.ts';
 import type { AddressSpace } from '../../src/kernel/address-space.ts';
 import { CrossCalls } from '../../src/kernel/cross-call.ts';
 import { Kernel, type KernelLayout, layKernel, READ_WRITE, USED } from '../../src/kernel/kernel.ts';
@@ -12,6 +11,7 @@ import { type Cpu, SegmentationFault, type Steps, type Vectors } from '../../src
 import type { Machine } from '../../src/machine/machine.ts';
 import type { Platform } from '../../src/machine/platform.ts';
 import { TLBI_VA } from '../../src/machine/tlb.ts';
+import type { Parameters, ProgramContext, StartedProgram, Workload } from '../../src/program/workload.ts';
 
 const BASE = 0x4000_0000;
 const PAGE = 4096;
@@ -143,7 +143,8 @@ const programs: Readonly<Record<string, Entry>> = {
         yield* cpu.storePhysical(turn, mine + 1);
       }
     },
-    finish: (machine, layout) => check('turns', newest(machine, layout.lines[0]), ROUNDS * machine.options.cpus),
+    finish: (machine, layout) =>
+      check('turns', newest(machine, layout.lines[0]), ROUNDS * machine.options.cpus),
   },
 
   /** What one CPU stores in a page another one loads; after munmap nobody does. */
@@ -283,6 +284,13 @@ const programs: Readonly<Record<string, Entry>> = {
   },
 
   nothing: { *body() {} },
+
+  /** Nothing, but without the garbage of earlier runs. */
+  collect: {
+    *body() {
+      collectGarbage();
+    },
+  },
 };
 
 function callsOf({ layout, kernel }: Room): CrossCalls {

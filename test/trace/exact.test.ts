@@ -5,9 +5,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compare, parseOracle } from '../../src/trace/oracle.ts';
 import { runTrace } from '../../src/trace/run.ts';
-import { type Access, type Geometry, referenceCounts } from './reference-cache.ts';
 import { referenceTurns } from './reference-bus.ts';
-import { runWith, traceFile } from './runs.ts';
+import { type Access, type Geometry, referenceCounts } from './reference-cache.ts';
+import { runLoaded, runWith, traceFile } from './runs.ts';
 
 const sample = fileURLToPath(new URL('samples/true.lackey.gz', import.meta.url));
 const KINDS = { I: 2, L: 0, S: 1, M: 3 } as const;
@@ -34,7 +34,10 @@ const geometries: readonly Geometry[] = [
 
 /** Addresses that share sets, pages and lines now and then, over several chunks of 16 MB. */
 const address = fc
-  .tuple(fc.constantFrom(0x40_0000, 0x401_0000, 0x1_ff00_0000, 0x1_fff0_0000), fc.integer({ min: 0, max: 40 }))
+  .tuple(
+    fc.constantFrom(0x40_0000, 0x401_0000, 0x1_ff00_0000, 0x1_fff0_0000),
+    fc.integer({ min: 0, max: 40 }),
+  )
   .chain(([base, page]) => fc.integer({ min: 0, max: 4095 }).map((offset) => base + page * 4096 + offset));
 const access = fc.record({
   kind: fc.constantFrom(0, 0, 1, 2, 2, 3),
@@ -47,7 +50,11 @@ describe('exact counts', () => {
     const oracle = { trace: 'true', entries: [referenceCounts(sampleAccesses(), geometry)] };
     const result = await runTrace(runWith([sample], geometry));
     expect(result.outcome).toBe('finished');
-    const { compared, differences } = compare(result, parseOracle(JSON.stringify(oracle), 'oracle'), 'oracle');
+    const { compared, differences } = compare(
+      result,
+      parseOracle(JSON.stringify(oracle), 'oracle'),
+      'oracle',
+    );
     expect(differences).toEqual([]);
     expect(compared).toBe(9);
   });
@@ -66,7 +73,7 @@ describe('exact counts', () => {
         fc.constantFrom({ entries: 64, ways: 4 }, { entries: 4, ways: 4 }, { entries: 2, ways: 1 }),
         async (accesses, geometry, checked, tlb) => {
           const run = runWith([traceFile(accesses)], geometry, { checked }, { tlb });
-          const result = await runTrace(run);
+          const result = await runLoaded(run);
           expect(result.findingCount).toBe(0);
           const oracle = { trace: 'random', entries: [referenceCounts(accesses, geometry)] };
           expect(compare(result, parseOracle(JSON.stringify(oracle), 'o'), 'o').differences).toEqual([]);
@@ -88,7 +95,7 @@ describe('exact counts', () => {
         fc.array(fc.array(word, { minLength: 1, maxLength: 300 }), { minLength: 2, maxLength: 5 }),
         async (traces) => {
           const run = runWith(traces.map(traceFile), geometry, { order: 'turns', split: false });
-          const result = await runTrace(run);
+          const result = await runLoaded(run);
           const oracle = parseOracle(JSON.stringify(referenceTurns(traces, geometry)), 'o');
           expect(compare(result, oracle, 'o').differences).toEqual([]);
         },

@@ -34,16 +34,29 @@ async function read(bytes: Uint8Array, sizes: readonly number[], format?: TraceF
 }
 
 const text = (lines: readonly string[]) => Buffer.from(lines.join(''), 'latin1');
-const LETTERS = { [KIND_FETCH]: 'I ', [KIND_LOAD]: ' L', [KIND_STORE]: ' S', [KIND_MODIFY]: ' M' };
-const DIN = { [KIND_LOAD]: '0', [KIND_STORE]: '1', [KIND_FETCH]: '2' };
-const OPERATIONS = { [KIND_LOAD]: 1n, [KIND_STORE]: 2n, [KIND_MODIFY]: 3n, [KIND_FETCH]: 4n };
+const LETTERS: Readonly<Record<number, string>> = {
+  [KIND_FETCH]: 'I ',
+  [KIND_LOAD]: ' L',
+  [KIND_STORE]: ' S',
+  [KIND_MODIFY]: ' M',
+};
+const DIN: Readonly<Record<number, string>> = { [KIND_LOAD]: '0', [KIND_STORE]: '1', [KIND_FETCH]: '2' };
+const OPERATIONS: Readonly<Record<number, bigint>> = {
+  [KIND_LOAD]: 1n,
+  [KIND_STORE]: 2n,
+  [KIND_MODIFY]: 3n,
+  [KIND_FETCH]: 4n,
+};
 
 const kinds = fc.constantFrom(KIND_LOAD, KIND_STORE, KIND_FETCH, KIND_MODIFY);
 const addresses = fc.oneof(fc.bigInt(0n, 0xffff_ffffn), fc.bigInt(0n, 0xffff_ffff_ffffn));
-const items = fc.array(fc.record({ kind: kinds, address: addresses, size: fc.integer({ min: 1, max: 255 }) }), {
-  minLength: 1,
-  maxLength: 40,
-});
+const items = fc.array(
+  fc.record({ kind: kinds, address: addresses, size: fc.integer({ min: 1, max: 255 }) }),
+  {
+    minLength: 1,
+    maxLength: 40,
+  },
+);
 const sizes = fc.array(fc.integer({ min: 1, max: 70 }), { minLength: 1, maxLength: 8 });
 
 function lackey(list: readonly Item[]): Uint8Array {
@@ -83,14 +96,18 @@ describe('readers', () => {
         const hex = (n: bigint | number) => n.toString(16);
         const din = text(known.map(({ kind, address }) => `${DIN[kind]} ${hex(address)} comment\n`));
         expect(await read(din, cuts, 'din')).toEqual(known.map((item) => ({ ...item, size: 4 })));
-        const xdin = text(known.map(({ kind, address, size }) => `${DIN[kind]} ${hex(address)} ${hex(size)}\n`));
+        const xdin = text(
+          known.map(({ kind, address, size }) => `${DIN[kind]} ${hex(address)} ${hex(size)}\n`),
+        );
         expect(await read(xdin, cuts, 'xdin')).toEqual(known);
       }),
     );
   });
 
   it('takes more records than a batch holds, a last line without newline, and CR LF', async () => {
-    const many = text(Array.from({ length: 40_000 }, (_, i) => ` L ${(i * 4).toString(16).padStart(8, '0')},4\n`));
+    const many = text(
+      Array.from({ length: 40_000 }, (_, i) => ` L ${(i * 4).toString(16).padStart(8, '0')},4\n`),
+    );
     expect((await read(many, [65_536])).length).toBe(40_000);
     const cut = await read(text(['I  0401ab70,3\r\n', ' S 1fff000d28,8']), [5]);
     expect(cut).toEqual([

@@ -37,7 +37,14 @@ export const randomCoherency: Scenario = {
       throw new ScenarioError(`organisation ${name} has no variant '${variant}': use ${modes.join(' or ')}`);
     }
     const software = variant === 'software';
-    return { platform, cpus, strict: true, serialized: software, keepGoing: software, quantumCycles: 1_000_000 };
+    return {
+      platform,
+      cpus,
+      strict: true,
+      serialized: software,
+      keepGoing: software,
+      quantumCycles: 1_000_000,
+    };
   },
   stressOver: organisations.map((organisation) => ({ organisation: organisation.name })),
   fault(variant, result) {
