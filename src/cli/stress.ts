@@ -55,6 +55,7 @@ async function stress(name: string, flags: StressFlags): Promise<number> {
   const host = openHost(flags);
   const interrupt = new Interrupt(host.close);
   const tallies: Tally[] = [];
+  if (flags.json !== true) printHead(scenario, flags, seed);
   try {
     for (const plans of chosen) {
       if (interrupt.interrupted) break;
@@ -73,7 +74,7 @@ async function stress(name: string, flags: StressFlags): Promise<number> {
     await host.close();
   }
   if (flags.json === true) print(toJson(stressReport(scenario, settings, tallies, skipped)));
-  else printText(scenario, flags, seed, tallies, skipped);
+  else printText(flags, tallies, skipped);
   for (const { error } of tallies) if (error) complain(`seed ${error.seed}: ${error.message}`);
   return interrupt.interrupted ? EXIT.INTERRUPTED : exitCode(tallies, flags.variant !== undefined);
 }
@@ -118,22 +119,19 @@ function choose(scenario: Scenario, flags: StressFlags): { chosen: Plan[][]; ski
   return { chosen, skipped };
 }
 
-function printText(
-  scenario: Scenario,
-  flags: StressFlags,
-  seed: number,
-  tallies: readonly Tally[],
-  skipped: readonly Skipped[],
-): void {
+/** What is about to run, seeds included: known however it ends. */
+function printHead(scenario: Scenario, flags: StressFlags, seed: number): void {
   const range = flags.runs === 1 ? `seed ${seed}` : `seeds ${seed} to ${seed + flags.runs - 1}`;
   const how = flags.host === 'threads' ? 'threads' : `lockstep, ${flags.scheduler} scheduler`;
   print(`${scenario.name}: ${plural(flags.runs, 'run')} of each variant on ${how}, ${range}\n`);
+}
+
+function printText(flags: StressFlags, tallies: readonly Tally[], skipped: readonly Skipped[]): void {
   print(stressText(tallies, skipped, stdoutStyle));
   const first = tallies.flatMap((tally) => tally.firsts)[0];
   if (first && flags.host === 'lockstep') {
-    print(
-      `\n${labelled('repeat', repeatLine(first.plan, stressFlags(first.plan, flags), first.seed), 0).join('\n')}`,
-    );
+    const line = repeatLine(first.plan, stressFlags(first.plan, flags), first.seed);
+    print(`\n${labelled('repeat', line, 0).join('\n')}`);
   }
 }
 

@@ -9,7 +9,7 @@ import type { Cpu, Fault, Steps, Vectors } from '../machine/cpu.ts';
 import type { Machine } from '../machine/machine.ts';
 import { PAGE_BYTES, PAGE_SHIFT } from '../machine/platform.ts';
 import { CTL } from '../machine/registers.ts';
-import { TLBI_VA } from '../machine/tlb.ts';
+import { TLBI_ASID, TLBI_VA } from '../machine/tlb.ts';
 import {
   type AddressSpace,
   type Area,
@@ -90,6 +90,10 @@ export class Kernel implements Vectors {
     const mask = space.cpuMaskPa + (cpu.index >> 5) * 4;
     yield* cpu.modifyPhysical(mask, (old) => (old | bit) >>> 0, this.uncached);
     yield* cpu.setContext(space.root, space.asid);
+    const { hasAsids } = this.machine.translation;
+    if (hasAsids && this.machine.platform.mmu.walkCache?.asidTagged !== false) return;
+    // What the last space has left behind carries no tag that tells it from what is this one's.
+    yield* cpu.tlbiLocal(TLBI_ASID, 0, 1, hasAsids ? space.asid : 0);
   }
 
   /** Maps fresh frames at `pages` pages from `va`, with the given permissions (PTE bits). */

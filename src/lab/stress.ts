@@ -120,3 +120,8 @@ export function behaved(tally: Tally): boolean {
     tally.found > 0 && [...tally.kinds.keys()].every((kind) => (expect as readonly string[]).includes(kind))
   );
 }
+
+/** The plans that at least one run has tried. */
+export function triedPlans({ plans, runs }: Tally): readonly Plan[] {
+  return plans.slice(0, runs);
+}

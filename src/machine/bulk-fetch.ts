@@ -66,7 +66,7 @@ export class StreamPort {
   private readonly entryAt = new Int32Array(PAGES * KINDS);
   private readonly ptes = new Int32Array(PAGES * KINDS);
   private keysChange = -1;
-  /** Which keys are in use. */
+  /** Which keys are in use: those for loads stand for all data. */
   private readonly live = new Int32Array(PAGES * KINDS);
   private readonly isLive = new Uint8Array(PAGES * KINDS);
   private liveCount = 0;
@@ -162,6 +162,8 @@ export class StreamPort {
       const isSame = at >= 0 && entries[at] === keys[k] && entries[at + ENTRY.PTE] === ptes[k];
       if (isSame && entries[at + ENTRY.SIZE] === 0 && (tag === asid || tag === -1)) live[kept++] = k;
       else {
+        // Loads, stores and pairs of a page go by one entry.
+        if ((k & 3) !== FETCH) keys[k + STORE] = keys[k + 3] = -1;
         keys[k] = -1;
         isLive[k] = 0;
       }
@@ -309,7 +311,8 @@ export class StreamPort {
 
   private note(k: number, vpn: number, pa: number, entry: number): void {
     const tlb = (k & 3) === FETCH ? this.cpu.itlb : this.cpu.dtlb;
-    if (this.isLive[k] === 0) {
+    const isFirst = (k & 3) === 0 || (k & 3) === FETCH;
+    if (isFirst && this.isLive[k] === 0) {
       this.isLive[k] = 1;
       this.live[this.liveCount++] = k;
     }

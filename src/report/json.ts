@@ -7,7 +7,7 @@ import type { RunResult } from '../hosts/job.ts';
 import type { Plan } from '../lab/plan.ts';
 import { type CostRow, IDLE_UNITS } from '../lab/shootdown-cost.ts';
 import type { Tally } from '../lab/stress.ts';
-import { behaved } from '../lab/stress.ts';
+import { behaved, triedPlans } from '../lab/stress.ts';
 import type { Platform } from '../machine/platform.ts';
 import type { Scenario } from '../scenarios/scenario.ts';
 import type { RunSettings } from './settings.ts';
@@ -93,8 +93,8 @@ export function stressReport(
     variants: tallies.map((tally) => ({
       variant: tally.variant.name,
       expect: tally.variant.expect,
-      platforms: [...new Set(tally.plans.map(({ platform }) => platform.name))],
-      cpus: [...new Set(tally.plans.map(({ cpus }) => cpus))],
+      platforms: [...new Set(triedPlans(tally).map(({ platform }) => platform.name))],
+      cpus: [...new Set(triedPlans(tally).map(({ cpus }) => cpus))],
       runs: tally.runs,
       found: tally.found,
       clean: tally.clean,

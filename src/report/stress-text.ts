@@ -1,6 +1,6 @@
 /** Many runs, as a table. */
 import { explain } from '../checker/explain.ts';
-import { behaved, type Tally } from '../lab/stress.ts';
+import { behaved, type Tally, triedPlans } from '../lab/stress.ts';
 import { findingText } from './run-text.ts';
 import { type ColumnSpec, paint, plural, type Style, table, thousands, wrap } from './text.ts';
 
@@ -44,9 +44,9 @@ export function stressText(tallies: readonly Tally[], skipped: readonly Skipped[
   return lines.join('\n');
 }
 
-function platformsOf({ plans }: Tally): string {
-  const names = [...new Set(plans.map(({ platform }) => platform.name))];
-  return names.length === 1 ? names[0] : `${names.length} machines`;
+function platformsOf(tally: Tally): string {
+  const names = [...new Set(triedPlans(tally).map(({ platform }) => platform.name))];
+  return names.length < 2 ? (names[0] ?? '-') : `${names.length} machines`;
 }
 
 function verdict(tally: Tally): string {

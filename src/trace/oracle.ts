@@ -66,7 +66,7 @@ export function needsOf(oracle: Oracle): OracleNeeds {
   return { order: isSync ? 'sync' : 'turns', coherence: isSync ? 'msi' : 'mesi', split: false };
 }
 
-export interface Difference {
+interface Difference {
   readonly what: string;
   readonly expected: number;
   readonly got: number;

@@ -166,7 +166,7 @@ export async function runPlaced(
 }
 
 /** The job of a run whose traces are placed. */
-export function jobOf(run: TraceRun, placed: number): Job {
+function jobOf(run: TraceRun, placed: number): Job {
   const { platform, work } = run;
   const turns = run.host === 'lockstep' && run.order !== 'clock';
   const parameters: TraceParameters = {

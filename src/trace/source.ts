@@ -50,7 +50,7 @@ export class StreamedTraces {
 }
 
 /** Told about the bytes of the file read so far and in all (0 for a pipe), and the records. */
-export type Consumed = (bytes: number, total: number, records: number) => void;
+type Consumed = (bytes: number, total: number, records: number) => void;
 
 /** Reads one trace into its feed. What is wrong with it is told through the feed. */
 export async function streamTrace(

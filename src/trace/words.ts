@@ -13,7 +13,7 @@ import { acquireLock, releaseLock } from '../machine/locks.ts';
 import { KIND_LOAD, KIND_MODIFY, KIND_STORE, type Records } from './records.ts';
 import { TraceError } from './trace-error.ts';
 
-export const CHUNK_SHIFT = 24;
+const CHUNK_SHIFT = 24;
 export const CHUNKS = 1 << (32 - CHUNK_SHIFT);
 const OFFSET_MASK = (1 << CHUNK_SHIFT) - 1;
 

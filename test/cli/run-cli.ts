@@ -19,7 +19,7 @@ export function flushlab(args: readonly string[], env: NodeJS.ProcessEnv = {}): 
   return { code: status, stdout, stderr };
 }
 
-/** Starts it and sends Ctrl-C after a while; resolves when the process is gone. */
+/** Starts it and sends Ctrl-C some time after its first output; resolves when the process is gone. */
 export function interrupted(args: readonly string[], afterMs: number): Promise<Finished> {
   const child = spawn(process.execPath, [launcher, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   const output = { stdout: '', stderr: '' };
@@ -29,12 +29,9 @@ export function interrupted(args: readonly string[], afterMs: number): Promise<F
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     output.stderr += text;
   });
-  const timer = setTimeout(() => child.kill('SIGINT'), afterMs);
+  child.stdout.once('data', () => setTimeout(() => child.kill('SIGINT'), afterMs).unref());
   return new Promise((resolve) => {
-    child.once('close', (code) => {
-      clearTimeout(timer);
-      resolve({ code, ...output });
-    });
+    child.once('close', (code) => resolve({ code, ...output }));
   });
 }
 

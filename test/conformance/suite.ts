@@ -36,10 +36,10 @@ const CPUS = 4;
 const mechanisms = ['message', 'counter', 'locked', 'token', 'mapping', 'calls', 'sleep'];
 
 /** The end of a run, with whatever went wrong. */
-export function ended({ outcome, error, findings, unfinished }: RunResult): unknown {
+function ended({ outcome, error, findings, unfinished }: RunResult): unknown {
   return { outcome, error, findings, unfinished };
 }
-export const wellEnded = { outcome: 'finished', error: undefined, findings: [], unfinished: [] };
+const wellEnded = { outcome: 'finished', error: undefined, findings: [], unfinished: [] };
 
 export function conforms(platform: Platform, host: Host): void {
   describe(`${platform.name} on the ${host.name} host`, () => {

@@ -2,6 +2,8 @@
  * Programs that run on any platform and any host, by name: a module of the kind that a job points to. Each
  * checks itself and throws if something is wrong, which ends its run with an error.
  */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { Job } from '../../src/hosts/job.ts';
 import type { AddressSpace } from '../../src/kernel/address-space.ts';
 import { CrossCalls } from '../../src/kernel/cross-call.ts';
@@ -41,6 +43,12 @@ interface Entry {
   /** Instead of the kernel's. */
   readonly vectors?: (cpu: Cpu, room: Room) => Vectors;
   readonly finish?: (machine: Machine, layout: Layout) => void;
+}
+
+/** Collects this thread's garbage; nothing else says whether a buffer is still held by somebody. */
+export function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
 }
 
 function check(what: string, got: unknown, expected: unknown): void {

@@ -29,7 +29,7 @@ export function traceFile(accesses: readonly Access[]): string {
   return path;
 }
 
-export function shapeOf({ size, ways, line }: Geometry) {
+function shapeOf({ size, ways, line }: Geometry) {
   return { sizeBytes: size, ways, lineBytes: line };
 }
 

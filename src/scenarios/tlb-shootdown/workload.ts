@@ -98,6 +98,8 @@ function* unmapper(cpu: Cpu, shared: Shared): Steps {
   yield* arrive(cpu, shared);
   if (variant === 'irqs-off') {
     cpu.maskInterrupts();
+    // Both have masked before either calls: otherwise one may still answer the other.
+    yield* arrive(cpu, shared, cpu.machine.options.cpus + Math.min(2, cpu.machine.options.cpus));
     yield* kernel.flush.range(cpu, space, BASE, pages);
     cpu.unmaskInterrupts();
     yield* cpu.storePhysical(layout.donePa, 1, 4, kernel.uncached);
@@ -163,10 +165,9 @@ function* bystander(cpu: Cpu, shared: Shared): Steps {
 }
 
 /** All CPUs have the space before the first shootdown. */
-function* arrive(cpu: Cpu, { kernel, layout }: Shared): Steps {
-  const everybody = cpu.machine.options.cpus;
+function* arrive(cpu: Cpu, { kernel, layout }: Shared, arrivals = cpu.machine.options.cpus): Steps {
   yield* cpu.modifyPhysical(layout.readyPa, (n) => n + 1, kernel.uncached);
-  yield* cpu.waitUntil(layout.readyPa, (n) => n === everybody, {
+  yield* cpu.waitUntil(layout.readyPa, (n) => n >= arrivals, {
     why: 'the other CPUs to be ready',
     uncached: kernel.uncached,
   });
