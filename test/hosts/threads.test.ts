@@ -67,7 +67,9 @@ describe('what goes wrong in a run', () => {
     const { outcome, findings, unfinished } = await host.run(jobOf('cycle', x86, 3));
     expect(outcome).toBe('deadlock');
     expect(findings[0]).toMatchObject({ kind: 'deadlock', detail: 2 });
-    expect(unfinished.map(({ cpu, waitingFor }) => [cpu, waitingFor])).toEqual([
+    // The third one may not have had its first step yet.
+    const waiting = unfinished.filter(({ waitingFor }) => waitingFor !== '');
+    expect(waiting.map(({ cpu, waitingFor }) => [cpu, waitingFor])).toEqual([
       [0, 'CPU 1'],
       [1, 'CPU 0'],
     ]);
