@@ -4,6 +4,7 @@
  */
 import type { Carver } from './carver.ts';
 import { PAGE_SHIFT } from './platform.ts';
+import { nextRandom } from './xorshift.ts';
 
 /** Line states. Owned is dirty and shared; from Exclusive on a store needs to ask nobody. */
 export const INVALID = 0;
@@ -166,7 +167,7 @@ export class Cache {
         return base + way;
       }
       case 'random':
-        return base + this.randomWay();
+        return base + (nextRandom(this.meta, META_RANDOM) % this.ways);
       default: {
         let oldest = base;
         for (let slot = base + 1; slot < base + this.ways; slot++) {
@@ -193,16 +194,6 @@ export class Cache {
   drop(slot: number): void {
     this.pa[slot] = -1;
     this.state[slot] = INVALID;
-  }
-
-  /** xorshift32 in the buffer, so that a snapshot holds it. */
-  private randomWay(): number {
-    let x = this.meta[META_RANDOM];
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    this.meta[META_RANDOM] = x;
-    return (x >>> 0) % this.ways;
   }
 
   private nextTick(): number {

@@ -5,6 +5,7 @@
 import { PTE } from './attributes.ts';
 import type { Carver } from './carver.ts';
 import type { TlbSpec } from './platform.ts';
+import { nextRandom } from './xorshift.ts';
 
 /** Words of an entry. */
 export const ENTRY = {
@@ -145,12 +146,7 @@ export class Tlb {
       return base + way * ENTRY.WORDS;
     }
     if (this.replacement === 'random') {
-      let x = this.meta[META_RANDOM];
-      x ^= x << 13;
-      x ^= x >>> 17;
-      x ^= x << 5;
-      this.meta[META_RANDOM] = x;
-      return base + ((x >>> 0) % this.ways) * ENTRY.WORDS;
+      return base + (nextRandom(this.meta, META_RANDOM) % this.ways) * ENTRY.WORDS;
     }
     let oldest = base;
     for (let at = base; at < end; at += ENTRY.WORDS) {
