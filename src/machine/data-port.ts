@@ -218,15 +218,18 @@ export class DataPort {
     m.lockBank(line);
     this.storeMemory(cpu, pa, Math.min(sizeBytes, 4), low);
     if (sizeBytes === 8) this.storeMemory(cpu, pa + 4, 4, high);
+    this.openMonitors(cpu, line);
     m.unlockBank(line);
-    this.afterUncachedStore(cpu, line);
+    this.coherence.notifyWatchers(cpu, line);
   }
 
-  private afterUncachedStore(cpu: CpuState, line: number): void {
+  /** The bank lock is held: another CPU's store-exclusive that comes next must find its monitor open. */
+  private openMonitors(cpu: CpuState, line: number): void {
     for (const other of this.m.cpus) {
-      if (other !== cpu && other.ctl[CTL.MONITOR] === line + 1) Atomics.store(other.ctl, CTL.MONITOR, 0);
+      if (other !== cpu && Atomics.load(other.ctl, CTL.MONITOR) === line + 1) {
+        Atomics.store(other.ctl, CTL.MONITOR, 0);
+      }
     }
-    this.coherence.notifyWatchers(cpu, line);
   }
 
   private storeMemory(cpu: CpuState, pa: number, sizeBytes: number, value: number): void {
@@ -248,9 +251,12 @@ export class DataPort {
       old = m.memory[pa >>> 2] >>> 0;
       m.check?.loaded(cpu, va, pa, 4, old, m.memoryVersion[pa >>> 2], PLACE_UNCACHED);
       const next = change(old);
-      if (next !== undefined) this.storeMemory(cpu, pa, 4, next);
+      if (next !== undefined) {
+        this.storeMemory(cpu, pa, 4, next);
+        this.openMonitors(cpu, line);
+      }
       m.unlockBank(line);
-      this.afterUncachedStore(cpu, line);
+      if (next !== undefined) this.coherence.notifyWatchers(cpu, line);
       return old;
     }
     const hit = cpu.l1d.lookup(va, line, cpu.ctl[CTL.ASID]);

@@ -17,18 +17,12 @@ const job = (name: string, mode: Mode, accesses: number, seed: number) => ({
 });
 
 describe('CPUs in threads of their own', () => {
-  // Truly in parallel these show, rarely, two store-exclusives that both succeed: see ARCHITECTURE.md, limits.
-  it.each(['mesi-vivt', 'moesi-vivt-asid'])('%s: no finding, a step at a time', async (name) => {
-    const result = await host.run({ ...job(name, 'coherent', 30_000, 5), serialized: true });
-    expect(result.findings).toEqual([]);
-    expect(result.error).toBeUndefined();
-    expect(result.outcome).toBe('finished');
-  });
-
   it.each([
     'msi-pipt',
     'mesi-vipt',
     'mesi-vipt-alias',
+    'mesi-vivt',
+    'moesi-vivt-asid',
     'msi-write-through',
     'moesi-no-allocate',
     'moesi-vipt-alias-l2',

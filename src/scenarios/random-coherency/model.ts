@@ -176,7 +176,8 @@ export class Model extends ModelCaches {
   modify(cpu: ModelCpu, va: number, pa: number, uncached: boolean, value: number | undefined): number {
     if (uncached) {
       const old = this.loadWord(cpu, pa, 4, undefined);
-      if (value !== undefined) this.storeMemory(pa, 4, value);
+      if (value === undefined) return old;
+      this.storeMemory(pa, 4, value);
       this.openMonitors(cpu, this.lineOf(pa));
       return old;
     }
