@@ -55,7 +55,7 @@ const host = new ThreadsHost();
 
 /** Millions of accesses a second, all CPUs together, from the first to begin to the last to end. */
 async function machineRate(cpus: number, sharedPercent: number, burst = VISIT): Promise<number> {
-  const parameters = { ...base, sharedPercent, burst, accesses: cpus > 2 ? accesses / 8 : accesses };
+  const parameters = { ...base, sharedPercent, burst, accesses };
   const result = await host.run({
     platform: platforms.neoverse,
     cpus,

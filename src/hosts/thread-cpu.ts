@@ -31,8 +31,10 @@ import type { Slots } from './slots.ts';
 
 /** Steps between two looks at the time. */
 const STEPS_A_LOOK = 16;
-/** Longest time a thread keeps its slot while others want one. */
-const SLICE_MS = 1;
+/** Longest time a thread keeps its slot while others want one: a change over costs the caches of the core. */
+const SLICE_MS = 16;
+/** The same where races are looked for: short, and drawn anew each time. */
+const CHECKED_SLICE_MS = 1;
 /** Longest sleep: a safety net, every wake-up is notified. */
 const NAP_MS = 100;
 
@@ -82,7 +84,7 @@ export class ThreadCpu {
   /** Runs until every CPU's program has ended or something stops the run. */
   run(): ThreadReport {
     this.slots?.acquire(this.index);
-    this.sliceEnd = performance.now() + SLICE_MS;
+    this.sliceEnd = performance.now() + this.slice();
     let error: string | undefined;
     try {
       this.loop();
@@ -261,7 +263,7 @@ export class ThreadCpu {
   /** Checked runs look for races: they change over at irregular times. */
   private slice(): number {
     if (!this.session.job.checked) return SLICE_MS;
-    return (SLICE_MS * ((this.random.next() >>> 0) % 64)) / 64;
+    return (CHECKED_SLICE_MS * ((this.random.next() >>> 0) % 64)) / 64;
   }
 
   /** More than a quantum ahead of the slowest CPU that runs, or is about to? */

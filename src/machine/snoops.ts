@@ -92,11 +92,10 @@ export class Snoops {
     if (l2 && below >= 0) {
       found |= HAD_COPY;
       if (l2.state[below] >= EXCLUSIVE) wasExclusive = true;
-      if (found & HAD_DIRTY) this.copyIn(l2, below);
-      else if (isDirty(l2.state[below])) {
+      if (!(found & HAD_DIRTY) && isDirty(l2.state[below])) {
         found |= HAD_DIRTY;
         this.copyOut(l2, below, this.line, this.lineVersion);
-      }
+      } else if (found & HAD_DIRTY && !invalidate) this.copyIn(l2, below);
       if (invalidate) l2.drop(below);
       else if (!keeps) l2.state[below] = found & HAD_DIRTY ? after : SHARED;
     }
