@@ -12,11 +12,12 @@ import { CpuRunner } from './runner.ts';
 
 /** Imports the module that a job's programs come from. @throws Error if it exports no createWorkload */
 export async function loadWorkload(job: Job): Promise<Workload> {
-  const module = (await import(job.source.module)) as Partial<WorkloadModule>;
-  if (typeof module.createWorkload !== 'function') {
-    throw new Error(`${job.source.module} exports no function createWorkload`);
+  const module = (await import(job.source.module)) as WorkloadModule;
+  const factory = typeof module.createWorkload === 'function' ? module : module.default;
+  if (typeof factory?.createWorkload !== 'function') {
+    throw new Error(`${job.source.module} exports no scenario and no function createWorkload`);
   }
-  return module.createWorkload(job.source.parameters);
+  return factory.createWorkload(job.source.parameters);
 }
 
 /** A machine in one thread: the one that created it, or one that attached. */

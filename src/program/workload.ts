@@ -8,7 +8,13 @@ import type { Machine } from '../machine/machine.ts';
 
 export type Parameters = Readonly<Record<string, string | number | boolean>>;
 
-/** Where programs come from: a module that exports `createWorkload(parameters): Workload`. */
+/** A scenario's parameters together with the variant that runs. */
+export type Settings = Parameters & { readonly variant: string };
+
+/**
+ * Where programs come from: a module that exports `createWorkload(parameters): Workload`, itself or as a
+ * method of its default export.
+ */
 export interface ProgramSource {
   /** URL of the module, so that a worker thread can import it as well. */
   readonly module: string;
@@ -40,4 +46,9 @@ export interface Workload<Layout = unknown> {
   speculation?(layout: Layout): number[];
 }
 
-export type WorkloadModule = { createWorkload(parameters: Parameters): Workload };
+interface WorkloadFactory {
+  createWorkload(parameters: Parameters): Workload;
+}
+
+/** A module that programs come from. */
+export type WorkloadModule = Partial<WorkloadFactory> & { readonly default?: Partial<WorkloadFactory> };

@@ -22,6 +22,12 @@ export interface ParameterSpec {
   readonly values?: readonly string[];
 }
 
+/** A size at which every schedule can be explored. */
+export interface SmallSize {
+  readonly cpus?: number;
+  readonly parameters?: Readonly<Record<string, string | number>>;
+}
+
 export interface Scenario {
   readonly name: string;
   readonly title: string;
@@ -37,6 +43,8 @@ export interface Scenario {
   readonly module: string;
   /** Default limit on the steps of a run. */
   readonly maxSteps: number;
+  /** Size at which `verify` explores every schedule; default: the normal size. */
+  readonly small?: SmallSize;
   /** What a run needs beyond the defaults: its own platform, its way of judging. */
   adapt?(variant: string, parameters: Parameters): JobParts;
   /** Parameter settings that `stress` goes through unless the user sets one of these parameters. */

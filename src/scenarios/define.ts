@@ -1,0 +1,74 @@
+/**
+ * A whole scenario in one module: what it is, and its programs. The races of the library and those that users
+ * write are made with this; commands take either by name or by path.
+ */
+
+import type { Steps } from '../machine/cpu.ts';
+import type { Machine } from '../machine/machine.ts';
+import type { Parameters, ProgramContext, Settings, StartedProgram, Workload } from '../program/workload.ts';
+import type { ParameterSpec, Scenario, SmallSize, Variant } from './scenario.ts';
+
+export interface ScenarioDefinition<Layout> {
+  readonly name: string;
+  readonly title: string;
+  /** Where the race or the mechanism is described. */
+  readonly source: string;
+  /** `import.meta.url` of the module that exports the scenario as its default. */
+  readonly module: string;
+  readonly variants: readonly Variant[];
+  readonly parameters?: Readonly<Record<string, ParameterSpec>>;
+  /** CPUs of a run unless told otherwise, and the fewest that the programs can do with. */
+  readonly cpus: number;
+  readonly minCpus?: number;
+  /** Name of a built-in platform. */
+  readonly platform: string | ((variant: string) => string);
+  /** Size at which every schedule can be explored; default: the normal size. */
+  readonly small?: SmallSize;
+  /** Limit on the steps of a run. */
+  readonly maxSteps?: number;
+  /** Lays memory out before anything runs. What it returns must survive structured cloning. */
+  setup(machine: Machine, settings: Settings): Layout;
+  /** The program of the CPU `context.cpu`, alone or with its kernel entry points. */
+  start(context: ProgramContext<Layout>, settings: Settings): Steps | StartedProgram;
+  /** Virtual addresses that speculation may go to. */
+  speculation?(layout: Layout, settings: Settings): number[];
+  /** Looks at the machine when all programs have ended. */
+  finish?: Workload<Layout>['finish'];
+}
+
+/** A scenario whose module is also that of its programs. */
+export interface DefinedScenario<Layout = unknown> extends Scenario {
+  createWorkload(parameters: Parameters): Workload<Layout>;
+}
+
+/** Makes a scenario of a definition; export it as the module's default. */
+export function defineScenario<Layout>(definition: ScenarioDefinition<Layout>): DefinedScenario<Layout> {
+  const { name, title, source, module, variants, cpus, platform, small } = definition;
+  return {
+    name,
+    title,
+    source,
+    module,
+    variants,
+    parameters: definition.parameters ?? {},
+    defaultCpus: cpus,
+    minCpus: definition.minCpus ?? cpus,
+    defaultPlatform: typeof platform === 'string' ? () => platform : platform,
+    maxSteps: definition.maxSteps ?? 1_000_000,
+    ...(small && { small }),
+    createWorkload: (parameters) => workloadOf(definition, parameters as Settings),
+  };
+}
+
+function workloadOf<Layout>(definition: ScenarioDefinition<Layout>, settings: Settings): Workload<Layout> {
+  const { speculation, finish } = definition;
+  return {
+    setup: (machine) => definition.setup(machine, settings),
+    start: (context) => {
+      const started = definition.start(context, settings);
+      return 'program' in started ? started : { program: started, vectors: null };
+    },
+    ...(speculation && { speculation: (layout: Layout) => speculation(layout, settings) }),
+    ...(finish && { finish }),
+  };
+}
