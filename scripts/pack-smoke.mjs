@@ -1,7 +1,7 @@
 // Installs the package as a user would get it. Only this finds a file missing from `files`, a
 // dependency listed as a development one, or a path that is right in a clone but not in dist.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -55,6 +55,56 @@ function runBroken(folder) {
   }
 }
 
+function flushlab(folder, status, ...args) {
+  const result = run(folder, 'npx', ['--no-install', 'flushlab', ...args]);
+  expectExit(result, status);
+  return result.stdout;
+}
+
+// The race that a user starts from: written by the package, in TypeScript, importing 'flushlab'.
+function runOwnRace(folder) {
+  flushlab(folder, 0, 'new', 'my-race');
+  flushlab(folder, 1, 'run', './my-race.ts', '--variant', 'no-flush', '--seed', '1');
+  flushlab(folder, 0, 'run', './my-race.ts', '--variant', 'flush', '--host', 'threads');
+  // Exit code 0 says that the wrong variant was found and the right one was clean.
+  flushlab(folder, 0, 'stress', './my-race.ts', '--seed', '1', '--runs', '5');
+  flushlab(folder, 0, 'stress', './my-race.ts', '--seed', '1', '--runs', '20', '--host', 'threads');
+}
+
+// A second copy of the library beside the command's own would have classes of its own.
+function runSameInstances(folder) {
+  const text = `import { defineScenario, Machine } from 'flushlab';
+export default defineScenario({
+  name: 'same', title: 'same', source: '', module: import.meta.url, cpus: 2, platform: 'x86-64',
+  variants: [{ name: 'only', title: 'only', expect: 'clean' }],
+  setup: () => ({}),
+  *start({ cpu, machine }: { cpu: import('flushlab').Cpu; machine: object }) {
+    if (!(machine instanceof Machine)) throw new Error('two copies of flushlab');
+    yield* cpu.compute(1);
+  },
+});
+`;
+  writeFileSync(join(folder, 'same.ts'), text);
+  for (const host of ['lockstep', 'threads']) flushlab(folder, 0, 'run', './same.ts', '--host', host);
+  flushlab(folder, 0, 'stress', './same.ts', '--runs', '3');
+}
+
+// What an editor would say about the user's race: the declarations are published as well.
+function checkTypes(folder) {
+  const options = { module: 'nodenext', target: 'es2022', strict: true, noEmit: true, skipLibCheck: true };
+  const compilerOptions = {
+    ...options,
+    lib: ['es2023'],
+    types: ['node'],
+    typeRoots: [join(root, 'node_modules/@types')],
+  };
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['my-race.ts'] }));
+  const typescript = new URL(import.meta.resolve('typescript/package.json'));
+  const { bin } = JSON.parse(readFileSync(typescript, 'utf8'));
+  expectExit(run(folder, process.execPath, [fileURLToPath(new URL(bin.tsc, typescript))]), 0);
+}
+
 const temp = mkdtempSync(join(tmpdir(), 'flushlab-pack-'));
 function step(name, action) {
   const start = performance.now();
@@ -72,6 +122,9 @@ try {
   step('install the tarball', () => install(user, tarball));
   step('flushlab list', () => list(user));
   step('flushlab run finds the missing shootdown', () => runBroken(user));
+  step("a user's own race, on both hosts", () => runOwnRace(user));
+  step('it meets the flushlab that runs it', () => runSameInstances(user));
+  step('its types', () => checkTypes(user));
 } catch (error) {
   console.error(`pack-smoke: failed: ${error.message}`);
   process.exitCode = 1;

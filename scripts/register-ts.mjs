@@ -1,4 +1,4 @@
-import { register } from 'tsx/esm/api';
+import { acceptUserModules } from './user-modules.mjs';
 
-// tsx would otherwise read the tsconfig.json of whatever folder flushlab is started in.
-register({ tsconfig: false });
+// For `node --import`: whoever runs TypeScript through this runs flushlab from source.
+acceptUserModules('src');

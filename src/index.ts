@@ -10,6 +10,9 @@ export { RoundRobin } from './hosts/schedulers/round-robin.ts';
 export type { Scheduler, SchedulerView } from './hosts/schedulers/scheduler.ts';
 export { loadWorkload } from './hosts/session.ts';
 export { ThreadsHost } from './hosts/threads.ts';
+export type { AddressSpace } from './kernel/address-space.ts';
+export type { BootMemory } from './kernel/boot-memory.ts';
+export { type BootPage, bootInto, bootMap } from './kernel/boot-process.ts';
 export {
   Kernel,
   type KernelLayout,
@@ -20,6 +23,8 @@ export {
   USED,
 } from './kernel/kernel.ts';
 export { layTables } from './kernel/page-table.ts';
+export { type SpinLock, spinLock, spinUnlock } from './kernel/spin-lock.ts';
+export type { FlushPolicy, Mechanism as FlushMechanism } from './kernel/tlb-flush.ts';
 export { LockstepPool } from './lab/lockstep-pool.ts';
 export type { LockstepTask } from './lab/lockstep-task.ts';
 export {
@@ -44,6 +49,7 @@ export {
   measureThreads,
   mechanisms,
 } from './lab/shootdown-cost.ts';
+export { PTE } from './machine/attributes.ts';
 export { Cpu, type Fault, SegmentationFault, type Steps, type Vectors } from './machine/cpu.ts';
 export { Machine, type MachineOptions } from './machine/machine.ts';
 export {
@@ -57,20 +63,25 @@ export {
 } from './machine/platform.ts';
 export { parsePlatform } from './machine/platform-checks.ts';
 export { type CounterName, counterNames } from './machine/registers.ts';
+export { TLBI_ALL, TLBI_ASID, TLBI_VA, TLBI_VA_ALL_ASIDS, TLBI_VA_LAST_LEVEL } from './machine/tlb.ts';
 export { platformByName, platformJsonSchema, platforms } from './platforms/index.ts';
 export type {
   Parameters,
   ProgramContext,
   ProgramSource,
+  Settings,
   StartedProgram,
   Workload,
 } from './program/workload.ts';
+export { type DefinedScenario, defineScenario, type ScenarioDefinition } from './scenarios/define.ts';
 export { findScenario, scenarios } from './scenarios/index.ts';
+export { loadScenario } from './scenarios/load-scenario.ts';
 export {
   findVariant,
   type ParameterSpec,
   resolveParameters,
   type Scenario,
   ScenarioError,
+  type SmallSize,
   type Variant,
 } from './scenarios/scenario.ts';

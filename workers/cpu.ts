@@ -6,6 +6,7 @@ import { parentPort } from 'node:worker_threads';
 import { expose } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import type { Job } from '../src/hosts/job.ts';
+import { Recorder } from '../src/hosts/recording.ts';
 import { loadWorkload, Session } from '../src/hosts/session.ts';
 import { Slots } from '../src/hosts/slots.ts';
 import { ThreadCpu, type ThreadReport } from '../src/hosts/thread-cpu.ts';
@@ -20,10 +21,12 @@ const api = {
     layout: unknown,
     cpu: number,
     slots: Int32Array | null,
+    recording: SharedArrayBuffer | null,
   ): Promise<string | undefined> {
     try {
       const session = Session.attach(job, await loadWorkload(job), buffer, layout);
-      attached = new ThreadCpu(session, cpu, slots ? new Slots(slots) : null);
+      const recorder = recording ? new Recorder(recording) : null;
+      attached = new ThreadCpu(session, cpu, slots ? new Slots(slots) : null, recorder);
       return undefined;
     } catch (error) {
       return error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -1,2 +1,3 @@
-/** Worker of the pool that runs lockstep machines side by side. */
-export { runTask as default } from '../src/lab/lockstep-task.ts';
+/** Worker of the pools that run lockstep machines side by side. */
+export { runShard } from '../src/explore/shard.ts';
+export { runTask } from '../src/lab/lockstep-task.ts';

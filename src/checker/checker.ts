@@ -19,6 +19,7 @@ import {
 } from '../machine/check-port.ts';
 import type { Cpu } from '../machine/cpu.ts';
 import { extract, insert } from '../machine/data-port.ts';
+import { EVENT } from '../machine/events.ts';
 import { acquireLock, releaseLock } from '../machine/locks.ts';
 import {
   CTL,
@@ -33,7 +34,7 @@ import {
 import type { Shadow } from '../machine/shadow.ts';
 import type { MachineState } from '../machine/state.ts';
 import { ENTRY, TLBI_ALL, TLBI_ASID, TLBI_VA_ALL_ASIDS } from '../machine/tlb.ts';
-import { type FindingKind, type FindingRecord, readFinding, writeFinding } from './finding.ts';
+import { type FindingKind, type FindingRecord, kindNames, readFinding, writeFinding } from './finding.ts';
 
 export interface CheckerOptions {
   /** Accesses are totally ordered: judge every load, whatever hardware promises. */
@@ -65,6 +66,7 @@ export class Checker implements CheckPort {
   stored(cpu: ObservedCpu, pa: number, sizeBytes: number, value: number): number {
     const { shadow, m } = this;
     const word = pa >>> 2;
+    m.touched?.mark(pa >>> m.lineShift);
     const version = m.threaded ? Atomics.add(shadow.version, word, 1) + 1 : ++shadow.version[word];
     shadow.value[word] = insert(shadow.value[word], pa, sizeBytes, value);
     shadow.writer[word] = cpu.index;
@@ -224,6 +226,8 @@ export class Checker implements CheckPort {
   walked(cpu: ObservedCpu, va: number, pa: number, version: number): void {
     const { shadow } = this;
     const word = pa >>> 2;
+    // What a cancelled walk reads has no consequence: it starts again.
+    if (cpu.ctl[CTL.WALK_CANCELLED] === 0) this.tableRead(cpu, va, pa, cpu.ctl[CTL.WALK_GENERATION]);
     if (shadow.contract[word] <= version || shadow.contractEpoch[word] > cpu.ctl[CTL.ACCESS_EPOCH]) return;
     this.report(cpu, {
       kind: 'walker-old-entry',
@@ -234,6 +238,24 @@ export class Checker implements CheckPort {
       newestPte: shadow.value[word],
       ...this.newestWrite(word),
     });
+  }
+
+  /** How often the frame at `pa` has been freed. */
+  generationOf(pa: number): number {
+    return this.shadow.frameGeneration[pa >>> 12];
+  }
+
+  /**
+   * A walk for `va`, by hardware or by the kernel, has read the table word at `pa`.
+   * @param generation `generationOf` the table when the walk, or what it started from, learnt of it
+   */
+  tableRead(cpu: ObservedCpu, va: number, pa: number, generation: number): void {
+    // Whether the frame has been freed is a promise that this read depends on.
+    this.m.events?.push(EVENT.BEGIN, cpu.index, va, 0, 0);
+    if (this.generationOf(pa) === generation) return;
+    const word = pa >>> 2;
+    const pte = this.shadow.value[word];
+    this.report(cpu, { kind: 'freed-table', va, pa, ptePa: pa, newestPte: pte, ...this.newestWrite(word) });
   }
 
   multipleMatch(cpu: ObservedCpu, va: number): void {
@@ -275,6 +297,8 @@ export class Checker implements CheckPort {
   contract(cpu: Cpu, ptePa: number): void {
     const { shadow, m } = this;
     const word = ptePa >>> 2;
+    m.touched?.mark(ptePa >>> m.lineShift);
+    m.events?.push(EVENT.CONTRACT, cpu.index, ptePa, 0, 0);
     let version = shadow.version[word];
     let pte = shadow.value[word];
     const { ctl, stores } = cpu.hw;
@@ -292,6 +316,7 @@ export class Checker implements CheckPort {
   /** Contract point: the frame is free, and no access may reach it through an older translation. */
   frameFreed(frame: number): void {
     const { shadow, m } = this;
+    m.events?.push(EVENT.FREED, -1, frame, 0, 0);
     shadow.frameGeneration[frame]++;
     shadow.frameEpoch[frame] = m.nextEpoch();
   }
@@ -300,6 +325,13 @@ export class Checker implements CheckPort {
     const { m, shadow } = this;
     record.cpu = cpu.index;
     record.clock = cpu.clock;
+    m.events?.push(
+      EVENT.FINDING,
+      cpu.index,
+      kindNames.indexOf(record.kind),
+      record.va ?? -1,
+      record.pa ?? -1,
+    );
     this.onFinding?.(record);
     if (m.threaded) acquireLock(m.global, GLOBAL.FINDING_LOCK);
     const index = m.global[GLOBAL.FINDINGS]++;

@@ -60,6 +60,8 @@ function describe(finding: FindingRecord, platform: Platform, stuck: readonly St
       return translation(finding);
     case 'walker-old-entry':
       return walker(finding, platform);
+    case 'freed-table':
+      return freedTable(finding);
     case 'stale-data':
     case 'stale-instruction':
       return staleCopy(finding);
@@ -135,6 +137,25 @@ function walker(f: FindingRecord, platform: Platform): Description {
       line('copy', `the table word at ${hex(f.ptePa)}, version ${f.version}, read from ${reads}`),
       line('culprit', `${wrote(f)}: ${entryWords(f.newestPte)}`),
       line('missing', `the new entry was not made visible where the walker reads (${reads})`),
+    ],
+  };
+}
+
+function freedTable(f: FindingRecord): Description {
+  const { cpu } = f;
+  return {
+    title: `CPU ${cpu} walked through a page table that had been freed`,
+    lines: [
+      line('access', `a walk for virtual ${hex(f.va)} on CPU ${cpu} at cycle ${f.clock}`),
+      line(
+        'copy',
+        `the word at ${hex(f.ptePa)}, which says ${entryWords(f.newestPte)} if it is a table entry`,
+      ),
+      line('culprit', `the frame at ${hex(frame(f.ptePa))} had gone back to the allocator; ${wrote(f)}`),
+      line(
+        'missing',
+        `CPU ${cpu} knew of the table from before, and nobody waited until it had forgotten it`,
+      ),
     ],
   };
 }

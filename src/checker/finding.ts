@@ -11,6 +11,7 @@ export const findingKinds = {
   'stale-translation': 'an access went through a translation that had been taken away',
   'freed-frame': 'an access reached a frame that had been freed',
   'walker-old-entry': 'the table walker read an entry that had been replaced',
+  'freed-table': 'a walk read a page table that had been freed',
   'stale-instruction': 'an instruction was fetched that is not the newest of its location',
   'multiple-match': 'a lookup matched two TLB entries',
   deadlock: 'CPUs wait for each other',

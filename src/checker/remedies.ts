@@ -14,6 +14,8 @@ export function remedyOf(finding: FindingRecord, platform: Platform): string {
       return platform.mmu.pageTables === 'clean'
         ? 'after writing a table entry, clean its line to where the walker reads, then a completion barrier (DSB)'
         : 'a completion barrier (DSB) after the table write, before anything relies on it';
+    case 'freed-table':
+      return 'unlink the table, flush on every CPU that may know of it, lazy ones included, and free it only when lockless walkers have left it: after an IPI to all, or deferred';
     case 'stale-data':
       return forData(finding, platform);
     case 'stale-instruction':

@@ -4,8 +4,11 @@ import { ScenarioError } from '../scenarios/scenario.ts';
 import { costCommand } from './cost.ts';
 import { demoCommand } from './demo.ts';
 import { EXIT, UsageError } from './errors.ts';
+import { exploreCommand, verifyCommand } from './explore.ts';
 import { listCommand } from './list.ts';
+import { newCommand } from './new.ts';
 import { platformCommand } from './platform.ts';
+import { replayCommand, shrinkCommand } from './replay.ts';
 import { runCommand } from './run.ts';
 import { stressCommand } from './stress.ts';
 import { complain } from './terminal.ts';
@@ -13,7 +16,7 @@ import { traceCommand } from './trace.ts';
 
 const CODES = `
 Exit codes: 0 as expected, 1 a violation was found, 2 usage or configuration, 3 a bound was reached before
-an answer, 4 a fault of flushlab itself, 130 interrupted.`;
+an answer, 4 a program threw an error or flushlab itself failed, 130 interrupted.`;
 
 /**
  * Runs one command.
@@ -31,8 +34,13 @@ export async function main(argv: readonly string[]): Promise<number> {
   const commands = [
     listCommand(),
     platformCommand(),
+    newCommand(),
     runCommand(done),
     stressCommand(done),
+    exploreCommand(done),
+    verifyCommand(done),
+    replayCommand(done),
+    shrinkCommand(done),
     costCommand(done),
     demoCommand(done),
     traceCommand(done),

@@ -32,6 +32,10 @@ export interface RunFlags {
 
 const MAX_SEED = 2 ** 31 - 1;
 
+/** What commands that take a scenario say of their argument. */
+export const SCENARIO_ARGUMENT =
+  'a name that flushlab list shows, or the path of a module such as ./my-race.ts';
+
 /** Makes the check of an integer option. @throws UsageError from the check */
 export function integer(option: string, min: number, max: number): (text: string) => number {
   return (text) => {
@@ -49,7 +53,7 @@ export function integers(option: string, min: number, max: number): (text: strin
   return (text) => [...new Set(text.split(',').map(one))].sort((a, b) => a - b);
 }
 
-function setting(text: string, before: Readonly<Record<string, string>>): Record<string, string> {
+export function setting(text: string, before: Readonly<Record<string, string>>): Record<string, string> {
   const at = text.indexOf('=');
   if (at < 1) throw new UsageError(`--set ${text}: use --set parameter=value`);
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) };

@@ -8,7 +8,7 @@ import { runReport, toJson } from '../report/json.ts';
 import { runBody, runHead } from '../report/run-text.ts';
 import type { RunSettings } from '../report/settings.ts';
 import { labelled } from '../report/text.ts';
-import { findScenario } from '../scenarios/index.ts';
+import { loadScenario } from '../scenarios/load-scenario.ts';
 import { findVariant, type Scenario } from '../scenarios/scenario.ts';
 import { EXIT } from './errors.ts';
 import {
@@ -18,6 +18,7 @@ import {
   type RunFlags,
   repeatedFlags,
   resolvePlatform,
+  SCENARIO_ARGUMENT,
   withRunOptions,
 } from './options.ts';
 import { complain, Interrupt, print, stdoutStyle } from './terminal.ts';
@@ -26,14 +27,14 @@ import { complain, Interrupt, print, stdoutStyle } from './terminal.ts';
 export function runCommand(done: (code: number) => void): Command {
   const command = new Command('run')
     .description('run a scenario once; exit 1 if it shows a violation')
-    .argument('<scenario>', 'see flushlab list');
+    .argument('<scenario>', SCENARIO_ARGUMENT);
   return withRunOptions(command).action(async (name: string, flags: RunFlags) =>
     done(await run(name, flags)),
   );
 }
 
 async function run(name: string, flags: RunFlags): Promise<number> {
-  const scenario = findScenario(name);
+  const scenario = await loadScenario(name, process.cwd());
   const plan = planOf(scenario, flags.variant ?? scenario.variants[0].name, flags);
   const seed = flags.seed ?? drawSeed();
   const settings = settingsOf(scenario, flags, seed);
@@ -49,7 +50,7 @@ async function run(name: string, flags: RunFlags): Promise<number> {
     interrupt.dispose();
     if (interrupt.interrupted) return EXIT.INTERRUPTED;
   } else result = await runTask({ job, scheduler: flags.scheduler });
-  const repeat = repeatLine(plan, flags, seed);
+  const repeat = repeatLine(plan, name, flags, seed);
   if (asText) {
     print(runBody(plan, settings, result, stdoutStyle));
     print(repeatText(flags, repeat));
@@ -77,10 +78,13 @@ export function settingsOf(scenario: Scenario, flags: RunFlags, seed: number): R
   return { host, scheduler, seed, checked, keepGoing, maxSteps };
 }
 
-/** The lockstep run with this seed, as a command line. */
-export function repeatLine(plan: Plan, flags: RunFlags, seed: number): string {
-  const { scenario, variant } = plan;
-  const words = ['flushlab run', scenario.name, '--variant', quoted(variant.name), '--seed', String(seed)];
+/**
+ * The lockstep run with this seed, as a command line.
+ * @param name what the user called the scenario by: its name or a path
+ */
+export function repeatLine(plan: Plan, name: string, flags: RunFlags, seed: number): string {
+  const variant = quoted(plan.variant.name);
+  const words = ['flushlab run', quoted(name), '--variant', variant, '--seed', String(seed)];
   if (flags.scheduler !== 'random') words.push('--scheduler', flags.scheduler);
   return [...words, ...repeatedFlags(flags)].join(' ');
 }

@@ -1,31 +1,45 @@
 /** flushlab stress: many runs with consecutive seeds. */
 
+import { accessSync, constants, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { dirname } from 'node:path';
 import { Command } from 'commander';
 import { ThreadsHost } from '../hosts/threads.ts';
 import { LockstepPool } from '../lab/lockstep-pool.ts';
-import { makePlan, type Plan } from '../lab/plan.ts';
+import { jobOf, makePlan, type Plan } from '../lab/plan.ts';
+import { NotReproducible, recordedExample } from '../lab/search.ts';
 import { behaved, type StressHost, stressVariant, type Tally } from '../lab/stress.ts';
 import { stressReport, toJson } from '../report/json.ts';
 import { type Skipped, stressText } from '../report/stress-text.ts';
 import { labelled, plural } from '../report/text.ts';
-import { findScenario } from '../scenarios/index.ts';
+import { loadScenario } from '../scenarios/load-scenario.ts';
 import { findVariant, type Scenario, ScenarioError } from '../scenarios/scenario.ts';
-import { EXIT } from './errors.ts';
-import { drawSeed, integer, limitsOf, type RunFlags, resolvePlatform, withRunOptions } from './options.ts';
+import { EXIT, UsageError } from './errors.ts';
+import {
+  drawSeed,
+  integer,
+  limitsOf,
+  quoted,
+  type RunFlags,
+  resolvePlatform,
+  SCENARIO_ARGUMENT,
+  withRunOptions,
+} from './options.ts';
 import { repeatLine, settingsOf } from './run.ts';
 import { complain, Interrupt, Progress, print, stdoutStyle } from './terminal.ts';
 
 interface StressFlags extends RunFlags {
   readonly runs: number;
   readonly workers: number;
+  /** File for the token of the first schedule that failed. */
+  readonly record?: string;
 }
 
 const HELP = `
 Exit code with --variant: 1 if any run shows a violation, 0 if none does.
 Exit code without: 0 if every variant that must be clean was clean in all its runs and every wrong one was
 found at least once, 1 if not.
-Either way 3 if a run reached its limit before an answer, 4 if flushlab itself failed.`;
+Either way 3 if a run reached its limit before an answer, 4 if a program threw or flushlab itself failed.`;
 
 /** @param done takes the exit code */
 export function stressCommand(done: (code: number) => void): Command {
@@ -33,7 +47,7 @@ export function stressCommand(done: (code: number) => void): Command {
     .description(
       'run a scenario many times with consecutive seeds: all variants that the platform supports, or one',
     )
-    .argument('<scenario>', 'see flushlab list')
+    .argument('<scenario>', SCENARIO_ARGUMENT)
     .option('--runs <n>', 'runs of each variant', integer('--runs', 1, 1e9), 100)
     .option(
       '--workers <n>',
@@ -41,13 +55,18 @@ export function stressCommand(done: (code: number) => void): Command {
       integer('--workers', 1, 256),
       availableParallelism(),
     );
+  command.option(
+    '--record <file>',
+    'threads: record each run, and keep the first schedule that fails as a replay token',
+  );
   return withRunOptions(command)
     .addHelpText('after', HELP)
     .action(async (name: string, flags: StressFlags) => done(await stress(name, flags)));
 }
 
 async function stress(name: string, flags: StressFlags): Promise<number> {
-  const scenario = findScenario(name);
+  const scenario = await loadScenario(name, process.cwd());
+  checkRecord(flags);
   const { chosen, skipped } = choose(scenario, flags);
   const seed = flags.seed ?? drawSeed();
   const settings = { ...settingsOf(scenario, flags, seed), runs: flags.runs };
@@ -64,7 +83,7 @@ async function stress(name: string, flags: StressFlags): Promise<number> {
         return !interrupt.interrupted;
       };
       const isStopped = () => interrupt.interrupted;
-      const limits = limitsOf(flags, scenario);
+      const limits = { ...limitsOf(flags, scenario), ...(flags.record !== undefined && { record: true }) };
       const options = { limits, runs: flags.runs, seed, onRun, isStopped };
       tallies.push(await stressVariant(plans, host.runs, options));
     }
@@ -74,9 +93,52 @@ async function stress(name: string, flags: StressFlags): Promise<number> {
     await host.close();
   }
   if (flags.json === true) print(toJson(stressReport(scenario, settings, tallies, skipped)));
-  else printText(flags, tallies, skipped);
+  else printText(name, flags, tallies, skipped);
+  const kept = flags.record === undefined ? EXIT.OK : await keepRecorded(name, flags, flags.record, tallies);
+  if (kept !== EXIT.OK) return kept;
   for (const { error } of tallies) if (error) complain(`seed ${error.seed}: ${error.message}`);
   return interrupt.interrupted ? EXIT.INTERRUPTED : exitCode(tallies, flags.variant !== undefined);
+}
+
+/** Replays the first recorded failure on lockstep and writes its token. */
+async function keepRecorded(
+  name: string,
+  flags: StressFlags,
+  path: string,
+  tallies: readonly Tally[],
+): Promise<number> {
+  const first = tallies.flatMap(({ firsts }) => firsts)[0];
+  if (!first) return EXIT.OK;
+  const { plan, seed, result } = first;
+  const limits = { ...limitsOf(flags, plan.scenario), record: true };
+  try {
+    const { token, choices } = await recordedExample(plan, jobOf(plan, limits, seed), result, name);
+    writeFileSync(path, `${token}\n`);
+    if (flags.json === true) return EXIT.OK;
+    const what = `${first.kind} with seed ${seed}: ${plural(choices.length, 'step')} on threads, replayed on lockstep event by event`;
+    print(`\n${labelled('recorded', what).join('\n')}`);
+    print(labelled('', `flushlab shrink ${quoted(path)}`).join('\n'));
+    return EXIT.OK;
+  } catch (error) {
+    if (!(error instanceof NotReproducible)) throw error;
+    complain(`${error.message}; this is a fault of flushlab, or of a program with state of its own`);
+    return EXIT.FAULT;
+  }
+}
+
+/** @throws UsageError before anything has run */
+function checkRecord({ host, record }: StressFlags): void {
+  if (record === undefined) return;
+  if (host !== 'threads')
+    throw new UsageError('--record: lockstep repeats itself by its seed: add --host threads');
+  try {
+    accessSync(dirname(record), constants.W_OK);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UsageError(
+      `--record ${record}: cannot be written (${code}): name a file in a folder that exists`,
+    );
+  }
 }
 
 function openHost(flags: StressFlags): { readonly runs: StressHost; readonly close: () => Promise<void> } {
@@ -126,11 +188,16 @@ function printHead(scenario: Scenario, flags: StressFlags, seed: number): void {
   print(`${scenario.name}: ${plural(flags.runs, 'run')} of each variant on ${how}, ${range}\n`);
 }
 
-function printText(flags: StressFlags, tallies: readonly Tally[], skipped: readonly Skipped[]): void {
+function printText(
+  name: string,
+  flags: StressFlags,
+  tallies: readonly Tally[],
+  skipped: readonly Skipped[],
+): void {
   print(stressText(tallies, skipped, stdoutStyle));
   const first = tallies.flatMap((tally) => tally.firsts)[0];
   if (first && flags.host === 'lockstep') {
-    const line = repeatLine(first.plan, stressFlags(first.plan, flags), first.seed);
+    const line = repeatLine(first.plan, name, stressFlags(first.plan, flags), first.seed);
     print(`\n${labelled('repeat', line, 0).join('\n')}`);
   }
 }

@@ -8,6 +8,11 @@ function hasColour(stream: { readonly isTTY?: boolean }): boolean {
   return stream.isTTY === true && !process.env.NO_COLOR;
 }
 
+/** Columns that a table on stdout may take. */
+export function stdoutWidth(): number {
+  return Math.min(140, Math.max(80, process.stdout.columns ?? 120));
+}
+
 /** Writes text to stdout and ends the line. */
 export function print(text: string): void {
   process.stdout.write(`${text}\n`);

@@ -4,7 +4,7 @@
  */
 import type { CpuState } from '../machine/cpu-state.ts';
 import { Interrupts } from '../machine/interrupts.ts';
-import { CTL, RUN_WATCH } from '../machine/registers.ts';
+import { CTL, RUN_BARRIER, RUN_FINISHED, RUN_RUNNING, RUN_WATCH } from '../machine/registers.ts';
 import type { MachineState } from '../machine/state.ts';
 
 /**
@@ -19,6 +19,32 @@ export function waitCycle(state: MachineState, start: number): number[] | undefi
   if (!cycle) return undefined;
   const still = cycle.every((at) => isStuck(cpus[at]) && Atomics.load(cpus[at].ctl, CTL.WAKES) === wakes[at]);
   return still ? cycle : undefined;
+}
+
+/** The first cycle of waits in the order of the CPUs. Nothing may move meanwhile. */
+export function firstWaitCycle(state: MachineState): number[] | undefined {
+  for (const { index } of state.cpus) {
+    const cycle = waitCycle(state, index);
+    if (cycle) return cycle;
+  }
+  return undefined;
+}
+
+/** Nothing that is under way can move any CPU on; what its own thread could have done, it has done. */
+export function nobodyCanMove(state: MachineState): boolean {
+  return state.cpus.every((cpu) => {
+    const { ctl } = cpu;
+    if (Interrupts.inFlight(cpu) !== 0 || Interrupts.mayTake(cpu) || cpu.buffered > 0) return false;
+    if (Atomics.load(ctl, CTL.WATCH_HIT) !== 0 && !isEnded(ctl)) return false;
+    const run = Atomics.load(ctl, CTL.RUN);
+    if (run === RUN_RUNNING) return false;
+    return run !== RUN_BARRIER || Atomics.load(ctl, CTL.OUTSTANDING) > 0;
+  });
+}
+
+/** The CPU's program has ended, and no handler runs on it. */
+export function isEnded(ctl: Int32Array): boolean {
+  return Atomics.load(ctl, CTL.RUN) === RUN_FINISHED;
 }
 
 function closedChain(state: MachineState, start: number): number[] | undefined {

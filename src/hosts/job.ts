@@ -4,6 +4,7 @@ import type { Mutation } from '../machine/mutations.ts';
 import type { AgentName, Platform } from '../machine/platform.ts';
 import type { CounterName } from '../machine/registers.ts';
 import type { ProgramSource } from '../program/workload.ts';
+import type { Recording } from './recording.ts';
 
 export interface Job {
   readonly platform: Platform;
@@ -17,6 +18,8 @@ export interface Job {
   readonly strict?: boolean;
   /** Threads host: one step at a time, in whatever order the threads come; lockstep always is. */
   readonly serialized?: boolean;
+  /** Threads host: serialized, and the order of the steps is taken down. */
+  readonly record?: boolean;
   /** Go on after a finding. */
   readonly keepGoing?: boolean;
   /** Threads host: how far the CPUs' simulated clocks may drift apart, cycles. */
@@ -52,6 +55,8 @@ export interface RunResult {
   readonly cpus: readonly CpuResult[];
   /** A program threw: not a finding, but a fault of the program (or of flushlab). */
   readonly error?: string;
+  /** If the job asked for it and the run began. */
+  readonly recording?: Recording;
 }
 
 /** Agents that move a run on; the others only disturb. */

@@ -2,6 +2,7 @@
  * The lockstep host: all CPUs in this thread, a scheduler chooses which one, or which hardware agent,
  * takes the next step. The same seed gives the same run to the bit.
  */
+import type { Machine } from '../machine/machine.ts';
 import { GLOBAL, STOP_DEADLOCK, STOP_FINDING, STOP_NONE } from '../machine/registers.ts';
 import type { Workload } from '../program/workload.ts';
 import { waitCycle } from './deadlock.ts';
@@ -15,61 +16,90 @@ const LOOK_STEPS = 0x4000;
 
 /** Runs a job to its end. */
 export function runLockstep(job: Job, workload: Workload, scheduler: Scheduler): RunResult {
-  return new LockstepRun(job, workload, scheduler).run();
+  const lockstep = new Lockstep(job, workload);
+  lockstep.start();
+  const deadline = performance.now() + job.maxSeconds * 1000;
+  let outcome: Outcome | undefined;
+  while (outcome === undefined) {
+    outcome = lockstep.takeFrom(scheduler);
+    if (lockstep.choices % LOOK_STEPS !== 0 || outcome !== undefined) continue;
+    if (performance.now() > deadline) outcome = 'time-limit';
+    else lockstep.lookForCycles();
+  }
+  return lockstep.result(outcome);
 }
 
-class LockstepRun {
+/** A run that somebody drives choice by choice, and may start again. */
+export class Lockstep {
+  readonly machine: Machine;
+  readonly view: SchedulerView;
+  /** Choices taken since the start. */
+  choices = 0;
   private readonly job: Job;
   private readonly session: Session;
-  private readonly scheduler: Scheduler;
-  private readonly runners: CpuRunner[];
-  private readonly view: SchedulerView;
-  private left: number;
+  private readonly runners: CpuRunner[] = [];
+  private left = 0;
+  private error: string | undefined;
 
-  constructor(job: Job, workload: Workload, scheduler: Scheduler) {
+  constructor(job: Job, workload: Workload) {
     this.job = job;
-    this.scheduler = scheduler;
     this.session = Session.create(job, workload, false);
     const { machine } = this.session;
-    this.runners = machine.state.cpus.map((_, i) => this.session.start(i));
+    this.machine = machine;
     this.view = { runners: this.runners, cpus: machine.state.cpus, agents: machine.agents };
-    this.left = this.runners.length;
   }
 
-  run(): RunResult {
-    let outcome: Outcome;
-    let error: string | undefined;
-    try {
-      outcome = this.loop();
-    } catch (thrown) {
-      outcome = 'error';
-      error = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
-    }
-    const unfinished = this.runners.map(Session.unfinished).filter((u) => u !== undefined);
-    return this.session.result(outcome, unfinished, error);
+  /** Starts the programs; the machine must be as it was after set-up. */
+  start(): void {
+    const { length } = this.machine.state.cpus;
+    for (let cpu = 0; cpu < length; cpu++) this.runners[cpu] = this.session.start(cpu);
+    this.left = length;
+    this.choices = 0;
+    this.error = undefined;
   }
 
-  private loop(): Outcome {
-    const { job, session, view, scheduler } = this;
-    const { machine, checker } = session;
+  /**
+   * Takes one choice: a CPU, an agent's action (see machine/agents.ts), or -1 if nothing is enabled.
+   * @returns how the run ended, or undefined if it goes on
+   */
+  take(choice: number): Outcome | undefined {
+    const { machine, job } = this;
     const { global } = machine.state;
-    const deadline = performance.now() + job.maxSeconds * 1000;
-    for (let steps = 1; this.left > 0; steps++) {
-      const choice = scheduler.next(view);
+    this.choices++;
+    try {
       if (choice >= 64) machine.agents.perform(choice);
       else if (choice >= 0) this.step(choice);
       else this.reportDeadlock(this.waiting());
       const stop = global[GLOBAL.STOP];
       if (stop === STOP_DEADLOCK) return 'deadlock';
       if (stop === STOP_FINDING) return 'finding';
-      if (steps >= job.maxSteps && this.left > 0) return 'step-limit';
-      if (steps % LOOK_STEPS !== 0) continue;
-      if (performance.now() > deadline) return 'time-limit';
-      // Two CPUs may have come to wait for each other while a store of theirs was still draining.
-      for (const cpu of this.waiting()) this.lookForCycle(cpu);
+      if (this.left === 0) return this.finish();
+      return this.choices >= job.maxSteps ? 'step-limit' : undefined;
+    } catch (thrown) {
+      return this.fail(thrown);
     }
-    session.workload.finish?.(machine, session.layout, checker);
-    return global[GLOBAL.FINDINGS] > 0 ? 'finding' : 'finished';
+  }
+
+  /** Takes the choice of a scheduler; its failures are those of the run. */
+  takeFrom(scheduler: Scheduler): Outcome | undefined {
+    let choice: number;
+    try {
+      choice = scheduler.next(this.view);
+    } catch (thrown) {
+      return this.fail(thrown);
+    }
+    return this.take(choice);
+  }
+
+  private fail(thrown: unknown): Outcome {
+    this.error = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+    return 'error';
+  }
+
+  private finish(): Outcome {
+    const { session, machine } = this;
+    session.workload.finish?.(machine, session.layout, session.checker);
+    return machine.state.global[GLOBAL.FINDINGS] > 0 ? 'finding' : 'finished';
   }
 
   private step(cpu: number): void {
@@ -80,16 +110,20 @@ class LockstepRun {
     else if (runner.isBlocked) this.lookForCycle(cpu);
   }
 
+  /** Two CPUs may have come to wait for each other while a store of theirs was still draining. */
+  lookForCycles(): void {
+    for (const cpu of this.waiting()) this.lookForCycle(cpu);
+  }
+
   private lookForCycle(cpu: number): void {
-    const cycle = waitCycle(this.session.machine.state, cpu);
+    const cycle = waitCycle(this.machine.state, cpu);
     if (cycle) this.reportDeadlock(cycle);
   }
 
   private reportDeadlock(cpus: readonly number[]): void {
-    const { machine, checker } = this.session;
-    const { global } = machine.state;
+    const { global } = this.machine.state;
     if (global[GLOBAL.STOP] !== STOP_NONE) return;
-    checker?.deadlocked(cpus);
+    this.session.checker?.deadlocked(cpus);
     global[GLOBAL.STOP] = STOP_DEADLOCK;
   }
 
@@ -97,5 +131,16 @@ class LockstepRun {
   private waiting(): number[] {
     const stuck = this.runners.filter((runner) => !runner.finished && runner.isBlocked);
     return stuck.map((runner) => runner.cpu.index);
+  }
+
+  /** What the set-up has laid out. */
+  get layout(): unknown {
+    return this.session.layout;
+  }
+
+  /** What came of the run. */
+  result(outcome: Outcome): RunResult {
+    const unfinished = this.runners.map(Session.unfinished).filter((u) => u !== undefined);
+    return this.session.result(outcome, unfinished, this.error);
   }
 }

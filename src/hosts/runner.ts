@@ -3,6 +3,7 @@
  * hosts use it, so a program cannot tell them apart.
  */
 import { BLOCK, type Cpu, type Steps } from '../machine/cpu.ts';
+import { EVENT, type EventLog } from '../machine/events.ts';
 import { Interrupts } from '../machine/interrupts.ts';
 import {
   COUNT,
@@ -61,6 +62,11 @@ export class CpuRunner {
     return clock;
   }
 
+  /** Its next step, unless an interrupt comes first, does what the write buffer would do by itself. */
+  get isDraining(): boolean {
+    return this.handler === null && this.cpu.hw.ctl[CTL.DRAINING] === 1;
+  }
+
   get isBlocked(): boolean {
     return this.blocked;
   }
@@ -71,6 +77,7 @@ export class CpuRunner {
     const { hw } = cpu;
     if (hw.ctl[CTL.STOLEN] !== 0) hw.charge(Atomics.exchange(hw.ctl, CTL.STOLEN, 0));
     hw.count(COUNT.steps);
+    if (cpu.machine.state.events !== null) this.noteReadiness(cpu.machine.state.events);
     const interrupted = this.handler === null && Interrupts.mayTake(hw) && cpu.vectors !== null;
     if (interrupted) this.handlerBegan = this.readyAtCycles();
     if (this.blocked) {
@@ -97,6 +104,23 @@ export class CpuRunner {
     else this.blocked = value === BLOCK;
   }
 
+  /** Why the CPU can take this step: what else could have let it go on is something that the step depends on. */
+  private noteReadiness(events: EventLog): void {
+    const { hw, index, machine, vectors } = this.cpu;
+    const { ctl } = hw;
+    if (this.finished) events.push(EVENT.ENDED, index, 1, 0, 0);
+    if (this.handler === null && vectors !== null && ctl[CTL.IRQ_MASKED] === 0) {
+      events.push(EVENT.OPEN, index, 0, 0, 0);
+    }
+    if (this.isDraining) events.push(EVENT.DRAINED, index, ctl[CTL.STORES_IN] - 1, 0, 0);
+    if (!this.blocked) return;
+    if (ctl[CTL.RUN] === RUN_WATCH) {
+      events.push(EVENT.WATCH, index, (ctl[CTL.WATCH] - 1) << machine.state.lineShift, 0, 0);
+    } else if (ctl[CTL.RUN] === RUN_BARRIER) {
+      events.push(EVENT.BARRIER, index, ctl[CTL.OUTSTANDING], 0, 0);
+    }
+  }
+
   /** A CPU does not stop with stores in its buffer. */
   private endProgram(): void {
     const { hw } = this.cpu;
@@ -105,6 +129,7 @@ export class CpuRunner {
       return;
     }
     this.finished = true;
+    this.cpu.machine.state.events?.push(EVENT.ENDED, this.cpu.index, 0, 0, 0);
     Atomics.store(hw.ctl, CTL.RUN, RUN_FINISHED);
   }
 

@@ -6,13 +6,14 @@ import { Checker } from '../checker/checker.ts';
 import { Cpu } from '../machine/cpu.ts';
 import { Machine } from '../machine/machine.ts';
 import { COUNT, type CounterName, CTL, counterNames, GLOBAL } from '../machine/registers.ts';
+import { importModule } from '../program/import-module.ts';
 import type { Workload, WorkloadModule } from '../program/workload.ts';
 import type { CpuResult, Job, Outcome, RunResult, Unfinished } from './job.ts';
 import { CpuRunner } from './runner.ts';
 
 /** Imports the module that a job's programs come from. @throws Error if it exports no createWorkload */
 export async function loadWorkload(job: Job): Promise<Workload> {
-  const module = (await import(job.source.module)) as WorkloadModule;
+  const module = (await importModule(job.source.module)) as WorkloadModule;
   const factory = typeof module.createWorkload === 'function' ? module : module.default;
   if (typeof factory?.createWorkload !== 'function') {
     throw new Error(`${job.source.module} exports no scenario and no function createWorkload`);

@@ -7,27 +7,26 @@ import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import type { RandomGenerator } from 'pure-rand/types/RandomGenerator';
 import type { CpuState } from '../machine/cpu-state.ts';
 import { Interrupts } from '../machine/interrupts.ts';
-import { acquireLock, releaseLock } from '../machine/locks.ts';
-import type { AgentName } from '../machine/platform.ts';
 import {
   CTL,
   GLOBAL,
   RUN_BARRIER,
-  RUN_FINISHED,
   RUN_RUNNING,
   RUN_WATCH,
-  STOP_DEADLOCK,
-  STOP_DONE,
   STOP_ERROR,
   STOP_NONE,
   STOP_STEPS,
 } from '../machine/registers.ts';
 import type { MachineState } from '../machine/state.ts';
-import { waitCycle } from './deadlock.ts';
-import { progressAgents, type Unfinished } from './job.ts';
+import { firstWaitCycle, isEnded, nobodyCanMove, waitCycle } from './deadlock.ts';
+import type { Unfinished } from './job.ts';
+import type { Recorder } from './recording.ts';
 import type { CpuRunner } from './runner.ts';
 import { Session } from './session.ts';
 import type { Slots } from './slots.ts';
+import { programEnded, stopForDeadlock, stopRun } from './stop.ts';
+import { ThreadAgents } from './thread-agents.ts';
+import { Turns } from './turns.ts';
 
 /** Steps between two looks at the time. */
 const STEPS_A_LOOK = 16;
@@ -43,20 +42,14 @@ export interface ThreadReport {
   readonly error?: string;
 }
 
-/** Wakes every CPU's thread so that it sees a stop. */
-export function wakeAll(state: MachineState): void {
-  for (const cpu of state.cpus) {
-    Atomics.add(cpu.ctl, CTL.EVENT, 1);
-    Atomics.notify(cpu.ctl, CTL.EVENT);
-  }
-}
-
 export class ThreadCpu {
   private readonly session: Session;
   private readonly runner: CpuRunner;
   private readonly slots: Slots | null;
+  /** Serialized runs only. */
+  private readonly turns: Turns | null;
   private readonly random: RandomGenerator;
-  private readonly disturbers: readonly AgentName[];
+  private readonly agents: ThreadAgents;
   private readonly state: MachineState;
   private readonly index: number;
   private readonly maxSteps: number;
@@ -64,14 +57,14 @@ export class ThreadCpu {
   private nextLookCycles = 0;
   private ended = false;
 
-  constructor(session: Session, index: number, slots: Slots | null) {
+  /** @param recorder takes down a serialized run */
+  constructor(session: Session, index: number, slots: Slots | null, recorder: Recorder | null) {
     const { job, machine } = session;
     this.session = session;
     this.index = index;
     this.slots = slots;
     this.state = machine.state;
     this.random = xoroshiro128plus(job.seed * 64 + index);
-    this.disturbers = machine.agents.names.filter((name) => !progressAgents.includes(name));
     this.maxSteps = Math.ceil(job.maxSteps / job.cpus);
     machine.coherence.notify = (cpu) => {
       Atomics.notify(cpu.ctl, CTL.EVENT);
@@ -79,6 +72,8 @@ export class ThreadCpu {
     // Only a CPU's own thread drains its stores, unless all others stand still.
     if (job.serialized !== true) machine.tlb.awaitDrain = () => this.awaitDrain();
     this.runner = session.start(index);
+    this.turns = job.serialized === true ? new Turns(session, this.runner, recorder) : null;
+    this.agents = new ThreadAgents(session, index, this.turns, this.random);
   }
 
   /** Runs until every CPU's program has ended or something stops the run. */
@@ -90,7 +85,7 @@ export class ThreadCpu {
       this.loop();
     } catch (thrown) {
       error = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
-      this.stop(STOP_ERROR);
+      stopRun(this.state, STOP_ERROR);
     }
     this.slots?.release();
     const unfinished = Session.unfinished(this.runner);
@@ -98,105 +93,67 @@ export class ThreadCpu {
   }
 
   private loop(): void {
-    const { runner, state } = this;
+    const { runner, state, turns } = this;
     const { global } = state;
-    const serialized = this.session.job.serialized === true;
     for (let steps = 1; Atomics.load(global, GLOBAL.STOP) === STOP_NONE; steps++) {
-      if (runner.finished && !this.ended && this.markEnded()) return;
+      if (turns === null && runner.finished && !this.ended) {
+        this.ended = true;
+        if (programEnded(this.session)) return;
+      }
       const seen = Atomics.load(runner.cpu.hw.ctl, CTL.EVENT);
       if (!runner.isReady()) {
         this.settle();
         if (!runner.isReady()) this.sleep(seen);
         continue;
       }
-      if (serialized) acquireLock(global, GLOBAL.TURN);
-      this.agents();
-      // An agent may have taken away what made the CPU ready; nothing else can.
-      if (runner.isReady()) runner.step();
-      if (serialized) releaseLock(global, GLOBAL.TURN);
+      if (turns === null) this.act();
+      else this.takeTurn(turns);
       if (runner.cpu.hw.clock >= this.nextLookCycles) this.keepTime();
       if (steps % STEPS_A_LOOK === 0) this.shareCores();
-      if (steps > this.maxSteps) this.stop(STOP_STEPS);
+      if (steps > this.maxSteps) stopRun(this.state, STOP_STEPS);
     }
   }
 
-  /** Returns true if this was the last program. */
-  private markEnded(): boolean {
-    this.ended = true;
-    if (Atomics.add(this.state.global, GLOBAL.ENDED, 1) + 1 < this.session.job.cpus) return false;
-    this.stop(STOP_DONE);
-    return true;
+  private act(): void {
+    const { runner } = this;
+    this.agents.maybeAct();
+    // An agent may have taken away what made the CPU ready; nothing else can.
+    if (runner.isReady()) runner.step();
   }
 
-  private stop(reason: number): void {
-    Atomics.compareExchange(this.state.global, GLOBAL.STOP, STOP_NONE, reason);
-    wakeAll(this.state);
-  }
-
-  /** Every few steps the hardware does something of its own. */
-  private agents(): void {
-    const bits = this.random.next() >>> 0;
-    if ((bits & 3) !== 0) return;
-    const { agents } = this.session.machine;
-    const { names } = agents;
-    if (names.length === 0) return;
-    const { cpus } = this.state;
-    const own = cpus[this.index];
-    if ((bits & 0xfc) === 0 && this.disturbers.length > 0) {
-      const agent = this.disturbers[(bits >>> 8) % this.disturbers.length];
-      const choice = agents.enabledFrom(agent, own, bits >>> 16, 8);
-      if (choice >= 0) agents.perform(choice);
-      return;
+  private takeTurn(turns: Turns): void {
+    if (!turns.take()) return;
+    try {
+      this.agents.maybeAct();
+      if (turns.goesOn && this.runner.isReady()) turns.step();
+    } finally {
+      turns.give();
     }
-    const agent = progressAgents[(bits >>> 8) % progressAgents.length];
-    // A broadcast is delivered by the interconnect: any thread may play its part.
-    const cpu = agent === 'broadcast' ? cpus[(bits >>> 16) % cpus.length] : own;
-    const choice = agents.enabledFrom(agent, cpu, bits >>> 24, 32);
-    if (choice >= 0) agents.perform(choice);
   }
 
   /** Lets everything act that this CPU could be waiting for, or that others could wait for it to do. */
   private settle(): void {
-    const { machine, job } = this.session;
-    const { hw } = this.runner.cpu;
-    if (job.serialized === true) acquireLock(this.state.global, GLOBAL.TURN);
-    for (;;) {
-      let choice = machine.agents.enabledFrom('drain', hw, 0, 1);
-      if (choice < 0) choice = machine.agents.enabledFrom('ipi', hw, 0, 32);
-      if (choice < 0 && Atomics.load(hw.ctl, CTL.RUN) === RUN_BARRIER) choice = this.undelivered();
-      if (choice < 0) break;
-      machine.agents.perform(choice);
+    const { turns } = this;
+    if (turns === null) {
+      while (this.agents.settleOne());
+      return;
     }
-    if (job.serialized === true) releaseLock(this.state.global, GLOBAL.TURN);
-  }
-
-  private undelivered(): number {
-    for (const cpu of this.state.cpus) {
-      const choice = this.session.machine.agents.enabledFrom('broadcast', cpu, 0, 1);
-      if (choice >= 0) return choice;
+    if (!turns.take()) return;
+    try {
+      while (turns.goesOn && this.agents.settleOne());
+    } finally {
+      turns.give();
     }
-    return -1;
   }
 
   /** Sleeps until something happens to this CPU, unless that can never be. */
   private sleep(seen: number): void {
-    const { state, runner } = this;
-    const { ctl } = runner.cpu.hw;
-    const cycle = waitCycle(state, this.index);
-    if (cycle) {
-      this.reportDeadlock(cycle);
-      return;
-    }
-    const risen = Atomics.load(state.global, GLOBAL.RISEN);
-    const asleep = Atomics.add(state.global, GLOBAL.ASLEEP, 1) + 1;
-    // A thread that got up while the others were looked at may have moved one already seen.
-    if (
-      asleep === state.cpus.length &&
-      this.nobodyCanMove() &&
-      Atomics.load(state.global, GLOBAL.RISEN) === risen
-    ) {
-      this.reportDeadlock(state.cpus.filter((cpu) => !isEnded(cpu.ctl)).map((cpu) => cpu.index));
-    }
+    const { state, turns } = this;
+    const { ctl } = this.runner.cpu.hw;
+    if (turns !== null && !turns.take()) return;
+    const lies = this.lieDown();
+    turns?.give();
+    if (!lies) return;
     this.slots?.release();
     if (this.session.stop === STOP_NONE) Atomics.wait(ctl, CTL.EVENT, seen, NAP_MS);
     this.slots?.acquire(this.index);
@@ -206,21 +163,27 @@ export class ThreadCpu {
     Atomics.add(state.global, GLOBAL.RISEN, 1);
   }
 
-  private nobodyCanMove(): boolean {
-    return this.state.cpus.every((cpu) => {
-      const { ctl } = cpu;
-      if (Interrupts.inFlight(cpu) !== 0 || Interrupts.mayTake(cpu) || cpu.buffered > 0) return false;
-      if (Atomics.load(ctl, CTL.WATCH_HIT) !== 0 && !isEnded(ctl)) return false;
-      const run = Atomics.load(ctl, CTL.RUN);
-      if (run === RUN_RUNNING) return false;
-      return run !== RUN_BARRIER || Atomics.load(ctl, CTL.OUTSTANDING) > 0;
-    });
-  }
-
-  private reportDeadlock(cpus: readonly number[]): void {
-    if (this.session.stop !== STOP_NONE) return;
-    this.session.checker?.deadlocked(cpus);
-    this.stop(STOP_DEADLOCK);
+  /** Counts this thread among the sleepers, unless it waits for somebody who waits for it. */
+  private lieDown(): boolean {
+    const { session, state } = this;
+    // Where the turn holds all others still, what is reported must not depend on who looks.
+    const cycle = this.turns === null ? waitCycle(state, this.index) : firstWaitCycle(state);
+    if (cycle) {
+      stopForDeadlock(session, cycle);
+      return false;
+    }
+    const risen = Atomics.load(state.global, GLOBAL.RISEN);
+    const asleep = Atomics.add(state.global, GLOBAL.ASLEEP, 1) + 1;
+    // A thread that got up while the others were looked at may have moved one already seen.
+    if (
+      asleep === state.cpus.length &&
+      nobodyCanMove(state) &&
+      Atomics.load(state.global, GLOBAL.RISEN) === risen
+    ) {
+      const stuck = state.cpus.filter((cpu) => !isEnded(cpu.ctl)).map((cpu) => cpu.index);
+      stopForDeadlock(session, stuck);
+    }
+    return true;
   }
 
   /** Waits while this CPU is more than a quantum ahead of the slowest, so that simulated clocks stay together. */
@@ -284,8 +247,4 @@ function isWoken(cpu: CpuState): boolean {
   if (run === RUN_BARRIER && Atomics.load(ctl, CTL.OUTSTANDING) === 0) return true;
   const coming = Atomics.load(ctl, CTL.IRQ_PENDING) | Interrupts.inFlight(cpu);
   return coming !== 0 && Atomics.load(ctl, CTL.IRQ_MASKED) === 0;
-}
-
-function isEnded(ctl: Int32Array): boolean {
-  return Atomics.load(ctl, CTL.RUN) === RUN_FINISHED;
 }

@@ -7,20 +7,22 @@ import { Worker } from 'node:worker_threads';
 import { type Remote, wrap } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import type { CpuThreadApi } from '../../workers/cpu.ts';
+import { releaseLock } from '../machine/locks.ts';
 import {
   GLOBAL,
   STOP_DEADLOCK,
   STOP_DONE,
   STOP_ERROR,
   STOP_FINDING,
-  STOP_NONE,
   STOP_STEPS,
   STOP_TIME,
 } from '../machine/registers.ts';
 import type { Job, Outcome, RunResult } from './job.ts';
+import { Recorder } from './recording.ts';
 import { loadWorkload, Session } from './session.ts';
 import { Slots } from './slots.ts';
-import { type ThreadReport, wakeAll } from './thread-cpu.ts';
+import { stopRun } from './stop.ts';
+import type { ThreadReport } from './thread-cpu.ts';
 import { workerEntry } from './worker-entry.ts';
 
 /** How long a stopped thread may take to come back before it is terminated. */
@@ -44,7 +46,7 @@ export class ThreadsHost {
     if (this.running) throw new Error('this host is running a job already');
     this.running = true;
     try {
-      return await this.runExclusively(job);
+      return await this.runExclusively(job.record === true ? { ...job, serialized: true } : job);
     } finally {
       this.running = false;
       for (const { worker } of this.threads) worker.unref();
@@ -60,9 +62,17 @@ export class ThreadsHost {
     const threads = this.threads.slice(0, job.cpus);
     for (const { worker } of threads) worker.ref();
     const { buffer } = session.machine;
+    const recorder = job.record === true ? Recorder.create() : null;
     const attached = await Promise.all(
       threads.map((thread, cpu) => {
-        const answer = thread.api.attach(job, buffer, session.layout, cpu, slots?.words ?? null);
+        const answer = thread.api.attach(
+          job,
+          buffer,
+          session.layout,
+          cpu,
+          slots?.words ?? null,
+          recorder?.buffer ?? null,
+        );
         return orDeath(thread, answer, (report) => report.error);
       }),
     );
@@ -72,23 +82,25 @@ export class ThreadsHost {
       return session.result('error', [], failed);
     }
     const reports = await this.runThreads(session, threads);
-    return this.conclude(session, reports);
+    const result = this.conclude(session, reports);
+    return recorder ? { ...result, recording: recorder.recording() } : result;
   }
 
   private async runThreads(session: Session, threads: readonly CpuThread[]): Promise<ThreadReport[]> {
     const { state } = session.machine;
-    const stop = (reason: number) => {
-      Atomics.compareExchange(state.global, GLOBAL.STOP, STOP_NONE, reason);
-      wakeAll(state);
-    };
     const runs = threads.map((thread) => {
       const report = orDeath(thread, thread.api.run(), (death) => death);
       // A thread that dies takes its CPU with it: the others would wait for it for ever.
-      report.then(({ error }) => error !== undefined && stop(STOP_ERROR));
+      report.then(({ error }) => {
+        if (error === undefined) return;
+        stopRun(state, STOP_ERROR);
+        // It may have died with the turn. Whoever has it otherwise is not disturbed: nobody acts any more.
+        releaseLock(state.global, GLOBAL.TURN);
+      });
       return report;
     });
     const all = Promise.all(runs);
-    const timeout = setTimeout(() => stop(STOP_TIME), session.job.maxSeconds * 1000);
+    const timeout = setTimeout(() => stopRun(state, STOP_TIME), session.job.maxSeconds * 1000);
     let grace: NodeJS.Timeout | undefined;
     const stuck = new Promise<null>((resolve) => {
       const patience = session.job.maxSeconds * 1000 + GRACE_MS;

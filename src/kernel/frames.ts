@@ -19,7 +19,8 @@ export interface FramesLayout {
 export function layFrames(boot: BootMemory, lock: SpinLock): FramesLayout {
   const { machine } = boot;
   const countPa = boot.line();
-  const most = (machine.platform.memoryBytes - boot.firstFreePage) >> PAGE_SHIFT;
+  // Room for every frame there is: those of pages that were mapped at boot come back as well.
+  const most = machine.platform.memoryBytes >> PAGE_SHIFT;
   const stackPa = boot.bytes(most * 4, 4);
   const first = boot.firstFreePage >> PAGE_SHIFT;
   const last = machine.platform.memoryBytes >> PAGE_SHIFT;

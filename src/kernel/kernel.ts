@@ -19,7 +19,13 @@ import {
   writeArea,
 } from './address-space.ts';
 import { BootMemory } from './boot-memory.ts';
-import { CALL_VECTOR, type CrossCallLayout, CrossCalls, layCrossCalls } from './cross-call.ts';
+import {
+  CALL_VECTOR,
+  type CallFunction,
+  type CrossCallLayout,
+  CrossCalls,
+  layCrossCalls,
+} from './cross-call.ts';
 import { Frames, type FramesLayout, layFrames } from './frames.ts';
 import { PageTable } from './page-table.ts';
 import { type SpinLock, spinLock, spinUnlock } from './spin-lock.ts';
@@ -33,6 +39,9 @@ export interface KernelPolicy extends FlushPolicy {
 /** Bits of a page that a program has used already: nothing is left for the hardware to set. */
 export const USED = PTE.VALID | PTE.ACCESSED | PTE.DIRTY;
 export const READ_WRITE = USED | PTE.WRITE;
+
+/** Number of the first of a kernel's own functions among those of cross calls. */
+export const FIRST_CALL = 1;
 
 export interface KernelLayout {
   readonly frames: FramesLayout;
@@ -72,7 +81,14 @@ export class Kernel implements Vectors {
   private readonly policy: KernelPolicy;
   private readonly spaces: readonly AddressSpace[];
 
-  constructor(machine: Machine, layout: KernelLayout, policy: KernelPolicy, checker: Checker | null) {
+  /** @param moreCalls what cross calls may run besides the flush, numbered from FIRST_CALL */
+  constructor(
+    machine: Machine,
+    layout: KernelLayout,
+    policy: KernelPolicy,
+    checker: Checker | null,
+    moreCalls: readonly CallFunction[] = [],
+  ) {
     this.machine = machine;
     this.checker = checker;
     this.policy = policy;
@@ -80,7 +96,7 @@ export class Kernel implements Vectors {
     this.uncached = machine.platform.coherence === 'none';
     this.frames = new Frames(layout.frames, checker, this.uncached);
     this.tables = new PageTable(machine);
-    this.calls = new CrossCalls(layout.calls, this.uncached, [flushCall]);
+    this.calls = new CrossCalls(layout.calls, this.uncached, [flushCall, ...moreCalls]);
     this.flush = new TlbFlush(machine, policy, this.calls, this.uncached);
   }
 

@@ -40,16 +40,16 @@ export class PageTable {
     this.cleans = machine.platform.mmu.pageTables === 'clean';
   }
 
-  /** Physical address of the last-level entry for a page, or -1 if a level above is missing. */
-  *find(cpu: Cpu, root: number, va: number): Steps<number> {
+  /** Physical address of the entry of `last`, by default the last level, for a page; -1 if a level above is missing. */
+  *find(cpu: Cpu, root: number, va: number, last = this.machine.translation.depth): Steps<number> {
     const { translation } = this.machine;
     let table = root;
-    for (let level = 0; level < translation.depth; level++) {
+    for (let level = 0; level < last; level++) {
       const entry = yield* this.read(cpu, translation.entryAddress(table, level, va));
       if ((entry & PTE.VALID) === 0 || (entry & PTE.TABLE) === 0) return -1;
       table = frameAddress(entry);
     }
-    return translation.entryAddress(table, translation.depth, va);
+    return translation.entryAddress(table, last, va);
   }
 
   /** Like `find`, but builds what is missing from frames that `allocate` gives. The mm lock is held. */

@@ -18,6 +18,8 @@ export interface FlushPolicy {
   readonly barrierBefore: boolean;
   /** Wait until the invalidates are complete before returning. */
   readonly barrierAfter: boolean;
+  /** Which of the other CPUs that ran a space are called; all of them unless given. */
+  readonly targets?: (cpu: Cpu, ran: readonly number[]) => Steps<number[]>;
 }
 
 /** Number of the local flush among the functions of cross calls: arguments kind, address, ASID << 16 | pages. */
@@ -119,6 +121,7 @@ export class TlbFlush {
     const everybody = this.machine.state.cpus.map((c) => c.index);
     const ran = space ? yield* ranOn(cpu, space, this.uncached) : everybody;
     const others = ran.filter((index) => index !== cpu.index);
-    yield* this.calls.call(cpu, others, CALL_FLUSH, kind, va, ((asid << 16) | pages) >>> 0);
+    const targets = this.policy.targets ? yield* this.policy.targets(cpu, others) : others;
+    yield* this.calls.call(cpu, targets, CALL_FLUSH, kind, va, ((asid << 16) | pages) >>> 0);
   }
 }

@@ -39,6 +39,8 @@ export interface RunLimits {
   readonly quantumCycles: number;
   readonly maxSteps: number;
   readonly maxSeconds: number;
+  /** Threads host: take the schedule down, one step at a time. */
+  readonly record?: boolean;
 }
 
 export const DEFAULT_MAX_SECONDS = 60;

@@ -5,6 +5,7 @@
  * ((1 + agent) * 64 + cpu) * 65536 + parameter.
  */
 import { ATTRIBUTE_NORMAL, attributesOf, frameAddress, PTE } from './attributes.ts';
+import type { Cache } from './cache.ts';
 import type { Coherence } from './coherence.ts';
 import type { CpuState } from './cpu-state.ts';
 import type { DataPort } from './data-port.ts';
@@ -92,6 +93,35 @@ export class Agents {
       if (this.changesSomething(agent, cpu, p)) return encodeAction(agent, cpu.index, p);
     }
     return -1;
+  }
+
+  /**
+   * Appends every enabled choice of an agent of a CPU to `list` from position `at` on; returns the end.
+   * An agent's evictions are looked for where lines have been filled since the machine was rewound.
+   */
+  listEnabled(agent: AgentName, cpu: CpuState, list: number[], at: number): number {
+    let end = at;
+    if (agent === 'evict' && cpu.l1d.touched) {
+      for (const slot of filledSlots(cpu.l1d)) list[end++] = encodeAction('evict', cpu.index, slot);
+      if (!cpu.l2) return end;
+      for (const slot of filledSlots(cpu.l2)) {
+        list[end++] = encodeAction('evict', cpu.index, cpu.l1d.lines + slot);
+      }
+      return end;
+    }
+    const count = this.parameters(agent, cpu);
+    for (let p = 0; p < count; p++) {
+      if (this.changesSomething(agent, cpu, p)) list[end++] = encodeAction(agent, cpu.index, p);
+    }
+    return end;
+  }
+
+  /** True if the action of a choice would change something. */
+  isEnabled(choice: number): boolean {
+    const { agent, cpu: index, parameter } = decodeAction(choice);
+    const cpu = this.m.cpus[index];
+    if (cpu === undefined || !this.names.includes(agent)) return false;
+    return parameter < this.parameters(agent, cpu) && this.changesSomething(agent, cpu, parameter);
   }
 
   private changesSomething(agent: AgentName, cpu: CpuState, parameter: number): boolean {
@@ -254,4 +284,16 @@ export class Agents {
     translation.endWalk(cpu);
     cpu.time[TIME.CLOCK] = clock;
   }
+}
+
+/** Slots of a rewound cache that hold a line, in ascending order. */
+function filledSlots(cache: Cache): number[] {
+  const { touched, ways, pa } = cache;
+  const slots: number[] = [];
+  if (!touched) return slots;
+  for (let i = 0; i < touched.count; i++) {
+    const base = touched.list[i] * ways;
+    for (let slot = base; slot < base + ways; slot++) if (pa[slot] >= 0) slots.push(slot);
+  }
+  return slots.sort((a, b) => a - b);
 }

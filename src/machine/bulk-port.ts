@@ -60,11 +60,19 @@ export class BulkPort {
     while (at < to && this.stopped === 0) {
       m.lockCpu(cpu);
       const end = Math.min(to, at + CHUNK);
-      at = this.fast && m.check === null ? this.chunk(cpu, trace, at, end) : this.slowly(cpu, trace, at, end);
+      at =
+        this.fast && m.check === null && m.events === null
+          ? this.chunk(cpu, trace, at, end)
+          : this.slowly(cpu, trace, at, end);
       m.unlockCpu(cpu);
       if (m.threaded && Atomics.load(cpu.ctl, CTL.SNOOPERS) > 0) this.giveWay(cpu);
     }
     return at;
+  }
+
+  /** The machine is not what it was: translations in use are looked up again. */
+  forgetTranslations(): void {
+    this.keysOf = -1;
   }
 
   private giveWay(cpu: CpuState): void {

@@ -7,6 +7,7 @@
 import { type Cache, EXCLUSIVE, isDirty, MODIFIED, SHARED } from './cache.ts';
 import type { Coherence } from './coherence.ts';
 import type { CpuState } from './cpu-state.ts';
+import { EVENT } from './events.ts';
 import { dropFetched } from './fetch-port.ts';
 import type { MemorySide, Reach } from './memory-side.ts';
 import { COUNT, CTL } from './registers.ts';
@@ -63,6 +64,7 @@ export class CacheMaintenance {
   ): void {
     const { m } = this;
     const { l1d, l2 } = target;
+    m.events?.push(EVENT.MAINTAIN, target.index, line << m.lineShift, 0, 0);
     m.lockOther(target);
     if (m.mutation === 'clean-forgets-l1') {
       // Nothing.
@@ -146,6 +148,7 @@ export class CacheMaintenance {
       }
       return;
     }
+    m.events?.push(EVENT.MAINTAIN, cpu.index, -1, 0, 0);
     m.lockCpu(cpu);
     const cache = level === 'l1d' ? cpu.l1d : cpu.l2;
     const slot = cache ? set * cache.ways + way : -1;
@@ -180,6 +183,7 @@ export class CacheMaintenance {
     cpu.charge(costs.maintenanceLineCycles);
     if (maintenance.icache === 'broadcast') cpu.charge(costs.maintenanceBroadcastCycles);
     for (const target of maintenance.icache === 'broadcast' ? m.cpus : [cpu]) {
+      m.events?.push(EVENT.MAINTAIN, target.index, -1, 0, 0);
       m.lockOther(target);
       body(target);
       m.unlockCpu(target);

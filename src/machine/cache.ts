@@ -4,6 +4,7 @@
  */
 import type { Carver } from './carver.ts';
 import { PAGE_SHIFT } from './platform.ts';
+import type { Touched } from './touched.ts';
 import { nextRandom } from './xorshift.ts';
 
 /** Line states. Owned is dirty and shared; from Exclusive on a store needs to ask nobody. */
@@ -59,6 +60,8 @@ export class Cache {
   /** Checker's version of each word (empty when the machine is unchecked). */
   readonly version: Int32Array;
   readonly meta: Int32Array;
+  /** Sets that were filled since a Rewind was made or used. */
+  touched: Touched | null = null;
 
   private readonly geometry: CacheGeometry;
   private readonly pageLineBits: number;
@@ -187,6 +190,7 @@ export class Cache {
       this.asid[slot] = this.asidTagged ? asid : -1;
     }
     const set = (slot / this.ways) | 0;
+    this.touched?.mark(set);
     this.mru[set] = slot - set * this.ways;
     if (this.lru) this.age[slot] = this.nextTick();
   }

@@ -9,6 +9,7 @@
  */
 import { type Cache, EXCLUSIVE, isDirty, MODIFIED, SHARED } from './cache.ts';
 import type { CpuState } from './cpu-state.ts';
+import { EVENT } from './events.ts';
 import type { MemorySide } from './memory-side.ts';
 import { COUNT, CTL } from './registers.ts';
 import { HAD_COPY, HAD_DIRTY, Snoops } from './snoops.ts';
@@ -186,6 +187,7 @@ export class Coherence extends Snoops {
     const { m } = this;
     const { l1d, l2 } = cpu;
     const line = l1d.pa[slot];
+    m.events?.push(EVENT.EVICT, cpu.index, line << m.lineShift, isDirty(l1d.state[slot]) ? 1 : 0, 0);
     cpu.count(COUNT.evictions);
     if (isDirty(l1d.state[slot])) {
       cpu.count(COUNT.dirtyEvictions);
@@ -203,6 +205,13 @@ export class Coherence extends Snoops {
   evictL2(cpu: CpuState, l2: Cache, below: number): void {
     const { l1d } = cpu;
     const line = l2.pa[below];
+    this.m.events?.push(
+      EVENT.EVICT,
+      cpu.index,
+      line << this.m.lineShift,
+      isDirty(l2.state[below]) ? 1 : 0,
+      0,
+    );
     cpu.count(COUNT.evictions);
     cpu.count(COUNT.l2Evictions);
     this.mergeFromL1(cpu, l2, below);

@@ -4,6 +4,7 @@
  */
 import type { CpuState } from './cpu-state.ts';
 import type { Modify } from './data-port.ts';
+import { EVENT } from './events.ts';
 import type { Machine } from './machine.ts';
 import type { Reach } from './memory-side.ts';
 import { operation } from './operations.ts';
@@ -69,7 +70,11 @@ export class CpuAccess {
     this.dirtyBySoftware = machine.platform.mmu.accessedDirty === 'software';
   }
 
-  private readonly epochNow = () => this.machine.state.epoch;
+  private readonly epochNow = () => {
+    const { state } = this.machine;
+    state.events?.push(EVENT.BEGIN, this.index, 0, 0, 0);
+    return state.epoch;
+  };
   private readonly tryLoad = (va: number, sizeBytes: number, _: number, epoch: number) =>
     this.loadStep(va, sizeBytes, epoch, false);
   private readonly tryStore = (va: number, value: number, sizeBytes: number, epoch: number) =>
@@ -98,12 +103,12 @@ export class CpuAccess {
 
   /** Fetches an instruction word by virtual address. @throws SegmentationFault */
   *fetch(va: number): Steps<number> {
-    let epoch = this.machine.state.epoch;
+    let epoch = this.epochNow();
     for (;;) {
       yield STEP;
       const got = this.loadStep(va, 4, epoch, true);
       if (got >= 0) return got;
-      if (yield* this.resolve(va, got, false, true)) epoch = this.machine.state.epoch;
+      if (yield* this.resolve(va, got, false, true)) epoch = this.epochNow();
     }
   }
 
@@ -117,14 +122,14 @@ export class CpuAccess {
    * @returns the old value
    * @throws SegmentationFault
    */
-  *modify(va: number, change: Modify): Steps<number> {
-    let epoch = this.machine.state.epoch;
+  *modify(va: number, change: Modify, exclusive = false): Steps<number> {
+    let epoch = this.epochNow();
     for (;;) {
       yield* this.drainAll();
       yield STEP;
-      const got = this.modifyStep(va, change, epoch);
+      const got = this.modifyStep(va, change, epoch, exclusive);
       if (got >= 0) return got;
-      if (yield* this.resolve(va, got, true, false)) epoch = this.machine.state.epoch;
+      if (yield* this.resolve(va, got, true, false)) epoch = this.epochNow();
     }
   }
 
@@ -140,13 +145,13 @@ export class CpuAccess {
 
   /** Load-exclusive of a word: loads it and arms this CPU's monitor for its line. */
   *loadExclusive(va: number): Steps<number> {
-    let epoch = this.machine.state.epoch;
+    let epoch = this.epochNow();
     for (;;) {
       yield* this.drainAll();
       yield STEP;
       const got = this.loadStep(va, 4, epoch, false, true);
       if (got >= 0) return got;
-      if (yield* this.resolve(va, got, false, false)) epoch = this.machine.state.epoch;
+      if (yield* this.resolve(va, got, false, false)) epoch = this.epochNow();
     }
   }
 
@@ -154,11 +159,12 @@ export class CpuAccess {
   *storeExclusive(va: number, value: number): Steps<boolean> {
     const { hw } = this;
     let stored = false;
-    yield* this.modify(va, () => {
+    const change = () => {
       stored = hw.ctl[CTL.MONITOR] !== 0;
       hw.ctl[CTL.MONITOR] = 0;
       return stored ? value : undefined;
-    });
+    };
+    yield* this.modify(va, change, true);
     return stored;
   }
 
@@ -221,9 +227,13 @@ export class CpuAccess {
 
   /** Drains the write buffer, a step a store. */
   *drainAll(): Steps {
+    const { ctl } = this.hw;
     while (this.hw.buffered > 0) {
+      ctl[CTL.DRAINING] = 1;
       yield STEP;
+      ctl[CTL.DRAINING] = 0;
       this.drainStep();
+      this.machine.state.events?.push(EVENT.DRAINED, this.index, ctl[CTL.STORES_IN] - 1, 0, 0);
     }
     this.hw.mergeClock(this.hw.time[TIME.DRAINED]);
   }
@@ -250,7 +260,10 @@ export class CpuAccess {
       const pa = got;
       const { attributes } = translation;
       // Armed before the value is read: a store in between opens the monitor again.
-      if (exclusive) hw.ctl[CTL.MONITOR] = (pa >>> state.lineShift) + 1;
+      if (exclusive) {
+        hw.ctl[CTL.MONITOR] = (pa >>> state.lineShift) + 1;
+        state.events?.push(EVENT.WATCH, hw.index, pa, 0, 0);
+      }
       got = fetch ? NOT_BUFFERED : machine.stores.forward(hw, pa, sizeBytes);
       if (got === PARTLY_BUFFERED) got = DRAIN_FIRST;
       else {
@@ -259,6 +272,7 @@ export class CpuAccess {
         else if (fetch) got = machine.fetchPort.fetch(hw, va, pa, attributes);
         else got = machine.port.load(hw, va, pa, sizeBytes, attributes);
         hw.count(COUNT.loads);
+        state.events?.push(EVENT.LOAD, hw.index, pa, got, va);
       }
     }
     state.unlockCpu(hw);
@@ -273,7 +287,7 @@ export class CpuAccess {
     hw.ctl[CTL.LAST_VA] = va;
     let code = translation.lookup(hw, va, true, false);
     if (code >= 0) {
-      if (this.buffered && hw.buffered >= machine.stores.capacity) code = DRAIN_FIRST;
+      if (this.isFull()) code = DRAIN_FIRST;
       else {
         translation.judge(hw, va, true, false);
         hw.count(COUNT.stores);
@@ -284,13 +298,21 @@ export class CpuAccess {
     return code;
   }
 
+  /** True if a store must wait for room in the write buffer. */
+  private isFull(): boolean {
+    const { hw, machine } = this;
+    if (!this.buffered || hw.buffered < machine.stores.capacity) return false;
+    machine.state.events?.push(EVENT.HELD, hw.index, hw.ctl[CTL.STORES_OUT], 0, 0);
+    return true;
+  }
+
   private place(va: number, pa: number, value: number, sizeBytes: number, attributes: number): void {
     const high = sizeBytes === 8 ? Math.floor(value / 0x1_0000_0000) : 0;
     if (this.buffered) this.machine.stores.push(this.hw, va, pa, sizeBytes, value | 0, high, attributes);
     else this.machine.port.store(this.hw, va, pa, sizeBytes, value | 0, high, attributes);
   }
 
-  private modifyStep(va: number, change: Modify, epoch: number): number {
+  private modifyStep(va: number, change: Modify, epoch: number, exclusive: boolean): number {
     const { machine, hw } = this;
     const { state, translation } = machine;
     state.lockCpu(hw);
@@ -300,6 +322,8 @@ export class CpuAccess {
     if (got >= 0) {
       translation.judge(hw, va, true, false);
       hw.count(COUNT.atomics);
+      // Whether it stores depends on any store to the line since its monitor was armed.
+      if (exclusive) state.events?.push(EVENT.WATCH, hw.index, got, 0, 0);
       got = machine.port.modify(hw, va, got, translation.attributes, change);
     }
     state.unlockCpu(hw);
@@ -313,13 +337,14 @@ export class CpuAccess {
     if (got === PARTLY_BUFFERED) got = DRAIN_FIRST;
     else if (got === NOT_BUFFERED) got = machine.port.load(hw, pa, pa, sizeBytes, uncached ? 1 : 0);
     hw.count(COUNT.loads);
+    machine.state.events?.push(EVENT.LOAD, hw.index, pa, got, pa);
     machine.state.unlockCpu(hw);
     return got;
   }
 
   private physicalStoreStep(pa: number, value: number, sizeBytes: number, attributes: number): number {
     const { machine, hw } = this;
-    if (this.buffered && hw.buffered >= machine.stores.capacity) return DRAIN_FIRST;
+    if (this.isFull()) return DRAIN_FIRST;
     machine.state.lockCpu(hw);
     hw.count(COUNT.stores);
     this.place(pa, pa, value, sizeBytes, attributes);

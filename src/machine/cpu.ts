@@ -5,6 +5,7 @@
  */
 import { PTE } from './attributes.ts';
 import { type AccessVectors, CpuAccess } from './cpu-access.ts';
+import { EVENT } from './events.ts';
 import { COUNT, CTL, GLOBAL, RUN_BARRIER, RUN_IDLE, RUN_RUNNING, RUN_WATCH, TIME } from './registers.ts';
 import { BLOCK, STEP, type Steps } from './steps.ts';
 
@@ -43,6 +44,7 @@ export class Cpu extends CpuAccess {
       Atomics.store(ctl, CTL.WATCH_HIT, 0);
       Atomics.store(ctl, CTL.WATCH, (pa >>> machine.state.lineShift) + 1);
       Atomics.add(machine.state.global, GLOBAL.WATCHERS, 1);
+      machine.state.events?.push(EVENT.WATCH, this.index, pa, 0, 0);
       const value = this.physicalLoadStep(pa, 4, options.uncached === true);
       let waited = false;
       if (!until(value)) {
@@ -79,6 +81,7 @@ export class Cpu extends CpuAccess {
     hw.charge(machine.platform.costs.dsbCycles);
     if (machine.state.mutation === 'dsb-ignores-broadcast') return;
     const began = hw.clock;
+    machine.state.events?.push(EVENT.BARRIER, this.index, hw.ctl[CTL.OUTSTANDING], 0, 0);
     while (Atomics.load(hw.ctl, CTL.OUTSTANDING) > 0) {
       this.waitingFor = 'the completion of its broadcast TLB invalidates';
       hw.ctl[CTL.WAITS_FOR] = 0;
@@ -86,6 +89,7 @@ export class Cpu extends CpuAccess {
       Atomics.store(hw.ctl, CTL.RUN, RUN_BARRIER);
       yield BLOCK;
       Atomics.store(hw.ctl, CTL.RUN, RUN_RUNNING);
+      machine.state.events?.push(EVENT.BARRIER, this.index, hw.ctl[CTL.OUTSTANDING], 0, 0);
     }
     hw.mergeClock(hw.time[TIME.COMPLETED]);
     hw.counters[COUNT.waitCycles] += hw.clock - began;
@@ -107,6 +111,7 @@ export class Cpu extends CpuAccess {
     Atomics.store(this.hw.ctl, CTL.RUN, RUN_IDLE);
     yield BLOCK;
     Atomics.store(this.hw.ctl, CTL.RUN, RUN_RUNNING);
+    this.machine.state.events?.push(EVENT.OPEN, this.index, 0, 0, 0);
     // An interrupt that is masked has no handler that would bring the time along.
     this.machine.interrupts.wakeStep(this.hw);
   }
@@ -154,9 +159,15 @@ export class Cpu extends CpuAccess {
     yield* this.drainAll();
     yield STEP;
     hw.charge(machine.platform.costs.contextSwitchCycles);
+    machine.state.events?.push(EVENT.CONTEXT, this.index, rootPa, asid, 0);
     hw.ctl[CTL.ASID] = asid;
     hw.ctl[CTL.TLB_CHANGES]++;
-    if (machine.platform.mmu.splitContextSwitch) yield STEP;
+    // A walk that an interrupt handler has come into would fill the TLB from the old tables.
+    hw.ctl[CTL.WALK_CANCELLED] = 1;
+    if (machine.platform.mmu.splitContextSwitch) {
+      yield STEP;
+      machine.state.events?.push(EVENT.CONTEXT, this.index, rootPa, asid, 1);
+    }
     hw.ctl[CTL.ROOT] = rootPa;
     hw.ctl[CTL.MMU_ON] = 1;
     hw.ctl[CTL.TLB_CHANGES]++;
@@ -166,6 +177,7 @@ export class Cpu extends CpuAccess {
   *setCaches(on: boolean): Steps {
     yield* this.drainAll();
     yield STEP;
+    this.machine.state.events?.push(EVENT.CACHES, this.index, on ? 1 : 0, 0, 0);
     this.hw.ctl[CTL.CACHE_ON] = on ? 1 : 0;
     // Bulk runs remember pages that they may hit in the cache.
     this.hw.ctl[CTL.TLB_CHANGES]++;

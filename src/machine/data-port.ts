@@ -7,6 +7,7 @@ import { type Cache, EXCLUSIVE, MODIFIED } from './cache.ts';
 import { PLACE_L1D, PLACE_L2, PLACE_MEMORY, PLACE_UNCACHED } from './check-port.ts';
 import type { Coherence, Held } from './coherence.ts';
 import type { CpuState } from './cpu-state.ts';
+import { EVENT } from './events.ts';
 import type { MemorySide } from './memory-side.ts';
 import { COUNT, CTL } from './registers.ts';
 import type { MachineState } from './state.ts';
@@ -71,6 +72,7 @@ export class DataPort {
     cpu.count(COUNT.uncached);
     cpu.charge(m.platform.costs.uncachedCycles);
     m.lockBank(line);
+    m.events?.push(EVENT.BEHIND, cpu.index, pa, 0, 0);
     const low = extract(m.memory[pa >>> 2], pa, sizeBytes);
     m.check?.loaded(cpu, va, pa, Math.min(sizeBytes, 4), low, m.memoryVersion[pa >>> 2], PLACE_UNCACHED);
     let high = 0;
@@ -99,6 +101,7 @@ export class DataPort {
     high: number,
     attributes: number,
   ): void {
+    this.m.events?.push(EVENT.STORE, cpu.index, pa, low, sizeBytes);
     if (!this.cacheable(cpu, attributes)) {
       this.storeUncached(cpu, pa, sizeBytes, low, high);
       return;
@@ -235,6 +238,8 @@ export class DataPort {
   private storeMemory(cpu: CpuState, pa: number, sizeBytes: number, value: number): void {
     const { m } = this;
     const version = m.check ? m.check.stored(cpu, pa, sizeBytes, value) : 0;
+    m.touched?.mark(pa >>> m.lineShift);
+    m.events?.push(EVENT.BEHIND, cpu.index, pa, 1, 0);
     m.memory[pa >>> 2] = insert(m.memory[pa >>> 2], pa, sizeBytes, value);
     if (m.checked) m.memoryVersion[pa >>> 2] = version;
   }
@@ -244,6 +249,8 @@ export class DataPort {
     const { m } = this;
     const line = pa >>> m.lineShift;
     cpu.charge(m.platform.costs.atomicCycles);
+    // Even one that changes nothing takes the line for writing, and opens monitors.
+    m.events?.push(EVENT.STORE, cpu.index, pa, 0, 4);
     let old = 0;
     if (!this.cacheable(cpu, attributes)) {
       cpu.charge(m.platform.costs.uncachedCycles);

@@ -5,6 +5,7 @@
  */
 import type { Coherence } from './coherence.ts';
 import type { CpuState } from './cpu-state.ts';
+import { EVENT } from './events.ts';
 import { COUNT, CTL, TIME } from './registers.ts';
 import type { MachineState } from './state.ts';
 
@@ -22,6 +23,7 @@ export class Interrupts {
   /** Sends `vector` (0..31) to `target`: one step of the sender. */
   sendStep(cpu: CpuState, target: CpuState, vector: number): void {
     const { costs } = this.m.platform;
+    this.m.events?.push(EVENT.IPI_SENT, target.index, vector, cpu.index, 0);
     cpu.count(COUNT.ipisSent);
     cpu.charge(costs.ipiSendCycles);
     const there = Atomics.load(target.ctl, CTL.IRQ_IN_FLIGHT) | Atomics.load(target.ctl, CTL.IRQ_PENDING);
@@ -36,6 +38,7 @@ export class Interrupts {
   deliverStep(target: CpuState, vector: number): void {
     const bit = 1 << vector;
     if ((Atomics.load(target.ctl, CTL.IRQ_IN_FLIGHT) & bit) === 0) return;
+    this.m.events?.push(EVENT.IPI_DELIVERED, target.index, vector, 0, 0);
     // Never in neither place: who looks for a deadlock must see it.
     Atomics.or(target.ctl, CTL.IRQ_PENDING, bit);
     Atomics.and(target.ctl, CTL.IRQ_IN_FLIGHT, ~bit);
@@ -51,6 +54,7 @@ export class Interrupts {
     const pending = Atomics.load(cpu.ctl, CTL.IRQ_PENDING);
     const vector = 31 - Math.clz32(pending & -pending);
     Atomics.and(cpu.ctl, CTL.IRQ_PENDING, ~(1 << vector));
+    this.m.events?.push(EVENT.IPI_TAKEN, cpu.index, vector, 0, 0);
     cpu.mergeClock(cpu.time[TIME.IRQ + vector]);
     cpu.count(COUNT.interrupts);
     cpu.charge(this.m.platform.costs.interruptEntryCycles);

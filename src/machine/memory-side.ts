@@ -4,6 +4,7 @@
  */
 import { type Cache, isDirty, MODIFIED, SHARED } from './cache.ts';
 import type { CpuState } from './cpu-state.ts';
+import { EVENT } from './events.ts';
 import { COUNT } from './registers.ts';
 import type { MachineState } from './state.ts';
 
@@ -26,6 +27,7 @@ export class MemorySide {
     const { m } = this;
     const { costs } = m.platform;
     m.lockBank(line);
+    m.events?.push(EVENT.BEHIND, cpu.index, line << m.lineShift, 0, 0);
     const shared = m.shared;
     const hit = shared ? shared.lookup(0, line, 0) : -1;
     if (shared && hit >= 0) {
@@ -60,6 +62,7 @@ export class MemorySide {
   writeLine(cpu: CpuState, line: number, data: Int32Array, version: Int32Array): void {
     const { m } = this;
     m.lockBank(line);
+    m.events?.push(EVENT.BEHIND, cpu.index, line << m.lineShift, 1, 0);
     cpu.count(COUNT.writeBacks);
     const level = m.shared ?? m.outer;
     if (level) {
@@ -84,6 +87,7 @@ export class MemorySide {
     const { m } = this;
     const costs = m.platform.costs;
     m.lockBank(line);
+    m.events?.push(EVENT.BEHIND, cpu.index, line << m.lineShift, 1, 0);
     for (const level of this.levelsTo(reach)) {
       const slot = level.lookup(0, line, 0);
       if (slot < 0) continue;
@@ -119,6 +123,7 @@ export class MemorySide {
     this.m.lockBank(set);
     const slot = set * shared.ways + way;
     if (shared.pa[slot] >= 0) {
+      this.m.events?.push(EVENT.BEHIND, cpu.index, shared.pa[slot] << this.m.lineShift, 1, 0);
       if (isDirty(shared.state[slot])) {
         if (clean) this.evictBehind(cpu, shared, slot);
         else this.m.check?.discarded(cpu, shared.pa[slot], shared.version, slot * shared.wordsPerLine);
@@ -150,6 +155,7 @@ export class MemorySide {
     const { m } = this;
     const line = pa >>> m.lineShift;
     const at = (pa >>> 2) & (m.wordsPerLine - 1);
+    m.events?.push(EVENT.BEHIND, -1, pa, 1, 0);
     for (const level of [m.shared, m.outer]) {
       const slot = level ? level.lookup(0, line, 0) : -1;
       if (!level || slot < 0) continue;
@@ -158,6 +164,7 @@ export class MemorySide {
       level.state[slot] = MODIFIED;
       return;
     }
+    m.touched?.mark(line);
     m.memory[pa >>> 2] = word;
     if (m.checked) m.memoryVersion[pa >>> 2] = version;
   }
@@ -167,6 +174,7 @@ export class MemorySide {
     const { m } = this;
     const line = pa >>> m.lineShift;
     const at = (pa >>> 2) & (m.wordsPerLine - 1);
+    m.events?.push(EVENT.BEHIND, -1, pa, 0, 0);
     for (const level of [m.shared, m.outer]) {
       const slot = level ? level.lookup(0, line, 0) : -1;
       if (!level || slot < 0) continue;
@@ -220,6 +228,8 @@ export class MemorySide {
 
   private writeMemory(line: number, data: Int32Array, version: Int32Array): void {
     const { m } = this;
+    m.touched?.mark(line);
+    m.events?.push(EVENT.BEHIND, -1, line << m.lineShift, 1, 0);
     const at = line * m.wordsPerLine;
     for (let i = 0; i < m.wordsPerLine; i++) m.memory[at + i] = data[i];
     if (m.checked) for (let i = 0; i < m.wordsPerLine; i++) m.memoryVersion[at + i] = version[i];

@@ -59,6 +59,10 @@ export const CTL = {
   WAITS_FOR_HOLDER: 32,
   /** Counts the changes of this CPU's TLBs and context: what was looked up before is good until then. */
   TLB_CHANGES: 33,
+  /** The program waits at a barrier for its own stores to drain. */
+  DRAINING: 34,
+  /** Ghost: how often the table that the walker reads next had been freed when the walker learnt of it. */
+  WALK_GENERATION: 35,
   WORDS: 48,
 } as const;
 

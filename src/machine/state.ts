@@ -7,11 +7,13 @@ import { Cache } from './cache.ts';
 import type { Carver } from './carver.ts';
 import type { CheckPort } from './check-port.ts';
 import { CpuState } from './cpu-state.ts';
+import type { EventLog } from './events.ts';
 import { acquireLock, releaseLock } from './locks.ts';
 import type { Mutation } from './mutations.ts';
 import type { Platform } from './platform.ts';
 import { CTL, GLOBAL, TIME } from './registers.ts';
 import { Shadow } from './shadow.ts';
+import type { Touched } from './touched.ts';
 
 const HOME_LOCKS = 256;
 const BANKS = 64;
@@ -58,6 +60,10 @@ export class MachineState {
   /** Ghost of kernel locks: number + 1 of the CPU that holds each, 0 if none does. */
   readonly holders: Int32Array;
   check: CheckPort | null = null;
+  /** Takes events down, if anybody wants to know them. */
+  events: EventLog | null = null;
+  /** Lines of memory that were written since a Rewind was made or used. */
+  touched: Touched | null = null;
 
   private readonly homeLocks: Int32Array;
   private readonly bankLocks: Int32Array;
@@ -140,6 +146,7 @@ export class MachineState {
   }
 
   setPresence(map: Int32Array, line: number, cpu: number): void {
+    this.touched?.mark(line);
     const at = line * 2 + (cpu >> 5);
     const bit = 1 << (cpu & 31);
     if (this.threaded) Atomics.or(map, at, bit);

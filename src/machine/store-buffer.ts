@@ -5,7 +5,8 @@
 
 import type { CpuState } from './cpu-state.ts';
 import type { DataPort } from './data-port.ts';
-import { CTL, STORE, TIME } from './registers.ts';
+import { EVENT } from './events.ts';
+import { CTL, RUN_FINISHED, STORE, TIME } from './registers.ts';
 import type { MachineState } from './state.ts';
 
 /** Results of `forward` that are no value. */
@@ -37,6 +38,7 @@ export class StoreBuffer {
     high: number,
     attributes: number,
   ): void {
+    this.m.events?.push(EVENT.BUFFER, cpu.index, cpu.ctl[CTL.STORES_IN], pa, low);
     const position = (cpu.ctl[CTL.STORES_IN] >>> 0) % this.capacity;
     const at = position * STORE.WORDS;
     const s = cpu.stores;
@@ -63,7 +65,10 @@ export class StoreBuffer {
       const from = s[at + STORE.PA] >>> 0;
       const size = s[at + STORE.SIZE];
       if (from >= pa + sizeBytes || from + size <= pa) continue;
-      if (from > pa || from + size < pa + sizeBytes) return PARTLY_BUFFERED;
+      if (from > pa || from + size < pa + sizeBytes) {
+        this.m.events?.push(EVENT.HELD, cpu.index, n, 0, 0);
+        return PARTLY_BUFFERED;
+      }
       const low = s[at + STORE.LOW] >>> 0;
       if (sizeBytes === 8) return low + (s[at + STORE.HIGH] & 0x1f_ffff) * 0x1_0000_0000;
       const word = pa - from >= 4 ? s[at + STORE.HIGH] : low;
@@ -76,6 +81,8 @@ export class StoreBuffer {
 
   /** Performs the oldest store: one step. The CPU's lock is held; there must be one. */
   drainOne(cpu: CpuState): void {
+    const ended = cpu.ctl[CTL.RUN] === RUN_FINISHED ? 1 : 0;
+    this.m.events?.push(EVENT.DRAIN, cpu.index, cpu.ctl[CTL.STORES_OUT], ended, 0);
     const position = (cpu.ctl[CTL.STORES_OUT] >>> 0) % this.capacity;
     const at = position * STORE.WORDS;
     const s = cpu.stores;

@@ -5,6 +5,7 @@
  */
 import type { Coherence } from './coherence.ts';
 import type { CpuState } from './cpu-state.ts';
+import { EVENT } from './events.ts';
 import { COUNT, CTL, DVM, TIME } from './registers.ts';
 import type { MachineState } from './state.ts';
 import { TLBI_ASID } from './tlb.ts';
@@ -70,6 +71,7 @@ export class TlbMaintenance {
       this.awaitDrain(target);
       m.lockOther(target);
     }
+    m.events?.push(EVENT.QUEUE, target.index, target.ctl[CTL.QUEUE_TAIL], kind, cpu.index);
     const position = (target.ctl[CTL.QUEUE_TAIL] >>> 0) % this.queueEntries;
     const at = position * DVM.WORDS;
     const q = target.queue;
@@ -120,6 +122,7 @@ export class TlbMaintenance {
     const position = (n >>> 0) % this.queueEntries;
     const at = position * DVM.WORDS;
     const q = target.queue;
+    m.events?.push(EVENT.ACT, target.index, n, q[at + DVM.FROM], 0);
     const kind = q[at + DVM.KIND];
     this.act(target, kind, q[at + DVM.VA] >>> 0, q[at + DVM.PAGES], q[at + DVM.ASID], q[at + DVM.FROM]);
     const start = Math.max(target.queueDue[position], target.time[TIME.PORT_BUSY]);
@@ -144,6 +147,7 @@ export class TlbMaintenance {
       const at = position * DVM.WORDS;
       if (((target.queue[at + DVM.STORES] - target.ctl[CTL.STORES_OUT]) | 0) > 0) return;
       const from = this.m.cpus[target.queue[at + DVM.FROM]];
+      this.m.events?.push(EVENT.COMPLETE, from.index, target.index, 0, 0);
       const when = Math.max(target.queueDue[position], target.time[TIME.DRAINED]);
       const back = when + this.m.platform.costs.broadcastLatencyCycles;
       if (back > from.time[TIME.COMPLETED]) from.time[TIME.COMPLETED] = back;
@@ -158,6 +162,7 @@ export class TlbMaintenance {
 
   private act(target: CpuState, kind: number, va: number, pages: number, asid: number, from: number): void {
     const { m } = this;
+    m.events?.push(EVENT.TLBI, target.index, kind + pages * 8, va, from);
     const vpn = va >>> 12;
     const spareGlobal = m.mutation === 'tlbi-ignores-global';
     for (const tlb of target.tlbs) {

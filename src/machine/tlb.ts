@@ -5,6 +5,7 @@
 import { PTE } from './attributes.ts';
 import type { Carver } from './carver.ts';
 import type { TlbSpec } from './platform.ts';
+import type { Touched } from './touched.ts';
 import { nextRandom } from './xorshift.ts';
 
 /** Words of an entry. */
@@ -50,6 +51,8 @@ export class Tlb {
   readonly ways: number;
   readonly setMask: number;
   readonly sizes: readonly number[];
+  /** Entries that were filled since a Rewind was made or used. */
+  touched: Touched | null = null;
   private readonly replacement: TlbSpec['replacement'];
   private readonly turn: Uint8Array | Int32Array;
   private readonly meta: Int32Array;
@@ -90,17 +93,17 @@ export class Tlb {
     return -1;
   }
 
-  /** True if a second entry translates the page. */
-  matchesTwice(vpn: number, asid: number, first: number): boolean {
-    if (this.meta[META_LARGE] === 0) return false;
+  /** Offset of a second entry that translates the page, or -1. */
+  secondMatch(vpn: number, asid: number, first: number): number {
+    if (this.meta[META_LARGE] === 0) return -1;
     for (const size of this.sizes) {
       const set = (vpn >>> size) & this.setMask;
       for (let at = this.findFrom(set, vpn, asid, size, -1); at >= 0; ) {
-        if (at !== first) return true;
+        if (at !== first) return at;
         at = this.findFrom(set, vpn, asid, size, at);
       }
     }
-    return false;
+    return -1;
   }
 
   private findFrom(set: number, vpn: number, asid: number, size: number, after: number): number {
@@ -131,6 +134,7 @@ export class Tlb {
     const set = (vpn >>> size) & this.setMask;
     const same = this.findFrom(set, vpn, asid, size, -1);
     const at = same >= 0 ? same : this.victim(set);
+    this.touched?.mark(at / ENTRY.WORDS);
     this.touch(at);
     return at;
   }
@@ -202,7 +206,7 @@ export class Tlb {
 }
 
 /** Words of a walk-cache entry. */
-const WALK = { VPN: 0, ASID: 1, LEVEL: 2, TABLE: 3, SPAN: 4, WORDS: 8 } as const;
+const WALK = { VPN: 0, ASID: 1, LEVEL: 2, TABLE: 3, SPAN: 4, GENERATION: 5, WORDS: 8 } as const;
 
 /** Upper-level entries: where the table for a stretch of address space is. */
 export class WalkCache {
@@ -224,9 +228,9 @@ export class WalkCache {
 
   /**
    * Deepest known table for a page.
-   * @returns level of that table (0 is the root) and its physical address, or undefined
+   * @returns level of that table (0 is the root), its physical address and its generation, or undefined
    */
-  lookup(vpn: number, asid: number): { level: number; table: number } | undefined {
+  lookup(vpn: number, asid: number): { level: number; table: number; generation: number } | undefined {
     const w = this.words;
     let best = -1;
     for (let at = 0; at < this.count * WALK.WORDS; at += WALK.WORDS) {
@@ -235,11 +239,18 @@ export class WalkCache {
       if (best < 0 || w[at + WALK.LEVEL] > w[best + WALK.LEVEL]) best = at;
     }
     if (best < 0) return undefined;
-    return { level: w[best + WALK.LEVEL], table: w[best + WALK.TABLE] >>> 0 };
+    return {
+      level: w[best + WALK.LEVEL],
+      table: w[best + WALK.TABLE] >>> 0,
+      generation: w[best + WALK.GENERATION],
+    };
   }
 
-  /** Remembers that the table of `level` for the `span` pages from `vpn` is at `table`. */
-  insert(vpn: number, span: number, asid: number, level: number, table: number): void {
+  /**
+   * Remembers that the table of `level` for the `span` pages from `vpn` is at `table`.
+   * @param generation ghost: how often the table's frame has been freed
+   */
+  insert(vpn: number, span: number, asid: number, level: number, table: number, generation: number): void {
     const w = this.words;
     let at = -1;
     for (let i = 0; i < this.count && at < 0; i++) {
@@ -255,6 +266,7 @@ export class WalkCache {
     w[at + WALK.ASID] = asid;
     w[at + WALK.LEVEL] = level;
     w[at + WALK.TABLE] = table;
+    w[at + WALK.GENERATION] = generation;
   }
 
   invalidate(kind: number, vpn: number, pages: number, asid: number): void {

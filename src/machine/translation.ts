@@ -6,6 +6,7 @@ import { attributesOf, frameAddress, PTE } from './attributes.ts';
 import type { Coherence } from './coherence.ts';
 import type { CpuState } from './cpu-state.ts';
 import type { DataPort } from './data-port.ts';
+import { EVENT } from './events.ts';
 import type { MemorySide } from './memory-side.ts';
 import { PAGE_SHIFT } from './platform.ts';
 import { COUNT, CTL } from './registers.ts';
@@ -96,6 +97,7 @@ export class Translation {
    * @returns the physical address, or MISS, FORBIDDEN, CLEAN, CONFLICT
    */
   lookup(cpu: CpuState, va: number, write: boolean, fetch: boolean): number {
+    this.m.events?.push(EVENT.LOOKUP, cpu.index, va, 0, 0);
     if (cpu.ctl[CTL.MMU_ON] === 0) {
       this.attributes = 0;
       this.entry = -1;
@@ -112,11 +114,13 @@ export class Translation {
     } else {
       tlb.touch(at);
     }
-    if (tlb.matchesTwice(vpn, asid, at)) {
-      this.m.check?.multipleMatch(cpu, va);
-      if (this.m.platform.mmu.tlb.multipleMatch === 'abort') return CONFLICT;
-    }
     const e = tlb.entries;
+    const second = tlb.secondMatch(vpn, asid, at);
+    if (second >= 0) {
+      const aborts = this.m.platform.mmu.tlb.multipleMatch === 'abort';
+      if (aborts || !agree(e, at, second, va)) this.m.check?.multipleMatch(cpu, va);
+      if (aborts) return CONFLICT;
+    }
     const pte = e[at + ENTRY.PTE];
     if (fetch && (pte & PTE.EXECUTE) === 0) return FORBIDDEN;
     if (!permits(pte, write, this.needsDirty)) return (pte & PTE.WRITE) === 0 ? FORBIDDEN : CLEAN;
@@ -144,13 +148,16 @@ export class Translation {
   /** Begins a walk: a broadcast that arrives from now on cancels it. Returns where to start. */
   beginWalkStep(cpu: CpuState, va: number): { level: number; table: number } {
     this.m.lockCpu(cpu);
+    this.m.events?.push(EVENT.WALK, cpu.index, va, 0, 0);
     cpu.count(COUNT.walks);
     cpu.ctl[CTL.WALK_ACTIVE] = 1;
     cpu.ctl[CTL.WALK_VA] = va;
     cpu.ctl[CTL.WALK_CANCELLED] = 0;
+    const root = cpu.ctl[CTL.ROOT] >>> 0;
     const known = cpu.walkCache?.lookup(va >>> PAGE_SHIFT, this.asidOf(cpu));
+    cpu.ctl[CTL.WALK_GENERATION] = known ? known.generation : this.generationOf(root);
     this.m.unlockCpu(cpu);
-    return known ?? { level: 0, table: cpu.ctl[CTL.ROOT] >>> 0 };
+    return known ?? { level: 0, table: root };
   }
 
   /** Reads one table entry the way the platform's walker reads. */
@@ -177,6 +184,7 @@ export class Translation {
       if (m.checked) pteVersion = m.memoryVersion[ptePa >>> 2];
       m.unlockBank(line);
     }
+    m.events?.push(EVENT.WALK_READ, cpu.index, ptePa, pte, va);
     m.check?.walked(cpu, va, ptePa, pteVersion);
     m.unlockCpu(cpu);
     return { pte, ptePa, pteVersion };
@@ -200,14 +208,22 @@ export class Translation {
     return { word: l2.data[at], version: m.checked ? l2.version[at] : 0 };
   }
 
-  /** Remembers an upper-level entry, unless the walk was cancelled meanwhile. */
+  /** Ghost: how often the frame of a table has been freed. */
+  private generationOf(table: number): number {
+    return this.m.shadow ? this.m.shadow.frameGeneration[table >>> PAGE_SHIFT] : 0;
+  }
+
+  /** Goes on to the next table and remembers where it is, unless the walk was cancelled meanwhile. */
   noteTable(cpu: CpuState, va: number, level: number, table: number): void {
+    const generation = this.generationOf(table);
+    cpu.ctl[CTL.WALK_GENERATION] = generation;
     if (!cpu.walkCache) return;
     this.m.lockCpu(cpu);
     const above = this.levels[level - 1].shift;
+    this.m.events?.push(EVENT.WALK_CHECK, cpu.index, 0, 0, 0);
     if (cpu.ctl[CTL.WALK_CANCELLED] === 0) {
       const vpn = ((va >>> PAGE_SHIFT) >>> above) << above;
-      cpu.walkCache.insert(vpn, 1 << above, this.asidOf(cpu), level, table);
+      cpu.walkCache.insert(vpn, 1 << above, this.asidOf(cpu), level, table, generation);
     }
     this.m.unlockCpu(cpu);
   }
@@ -247,6 +263,7 @@ export class Translation {
 
   /** True if a TLB invalidate has arrived since the walk began: it must start again. */
   isCancelled(cpu: CpuState): boolean {
+    this.m.events?.push(EVENT.WALK_CHECK, cpu.index, 0, 0, 0);
     return cpu.ctl[CTL.WALK_CANCELLED] !== 0 && this.m.mutation !== 'tlbi-walk-survives';
   }
 
@@ -260,6 +277,7 @@ export class Translation {
     cpu.ctl[CTL.TLB_CHANGES]++;
     const asid = found.pte & PTE.GLOBAL ? -1 : this.asidOf(cpu);
     const vpn = ((va >>> PAGE_SHIFT) >>> size) << size;
+    m.events?.push(EVENT.FILL, cpu.index, vpn + size * 0x10_0000, found.pte, found.ptePa);
     const epoch = m.checked ? m.nextEpoch() : 0;
     const frame = frameAddress(found.pte) >>> PAGE_SHIFT;
     const first = fetch ? cpu.itlb : cpu.dtlb;
@@ -301,4 +319,17 @@ export class Translation {
 function physical(pte: number, size: number, va: number): number {
   const below = (1 << (size + PAGE_SHIFT)) - 1;
   return ((frameAddress(pte) & ~below) | (va & below)) >>> 0;
+}
+
+/**
+ * Do two entries translate alike, accessed and dirty bits aside? Where they do not, a processor that raises
+ * no abort may use either, or both at once (Intel, "TLBs, Paging-Structure Caches, and Their Invalidation",
+ * application note 317080: different frame or attributes, for instance permissions).
+ */
+function agree(e: Int32Array, one: number, other: number, va: number): boolean {
+  const a = e[one + ENTRY.PTE];
+  const b = e[other + ENTRY.PTE];
+  const attributes = PTE.WRITE | PTE.EXECUTE | (3 << PTE.ATTRIBUTE_SHIFT);
+  if (((a ^ b) & attributes) !== 0) return false;
+  return physical(a, e[one + ENTRY.SIZE], va) === physical(b, e[other + ENTRY.SIZE], va);
 }

@@ -61,7 +61,7 @@ export function runReport(plan: Plan, settings: RunSettings, result: RunResult, 
   };
 }
 
-function planReport({ scenario, variant, platform, cpus, parameters }: Plan) {
+export function planReport({ scenario, variant, platform, cpus, parameters }: Plan) {
   return {
     scenario: scenario.name,
     variant: variant.name,
@@ -72,7 +72,7 @@ function planReport({ scenario, variant, platform, cpus, parameters }: Plan) {
   };
 }
 
-function findingsReport({ platform }: Plan, result: RunResult) {
+export function findingsReport({ platform }: Plan, result: RunResult) {
   return result.findings.map((finding) => {
     const { title, lines } = explain(finding, platform, result.unfinished);
     return { ...finding, title, explanation: lines };

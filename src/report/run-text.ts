@@ -86,6 +86,6 @@ function resultText(plan: Plan, settings: RunSettings, result: RunResult, style:
         ? 'no answer: the step limit was reached; use a larger --max-steps'
         : 'no answer: the time limit was reached; use a larger --max-seconds';
     case 'error':
-      return paint(style, 'red', 'flushlab itself failed; see stderr');
+      return paint(style, 'red', 'a program threw an error, or flushlab itself failed; see stderr');
   }
 }

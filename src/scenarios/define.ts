@@ -6,7 +6,13 @@
 import type { Steps } from '../machine/cpu.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { Parameters, ProgramContext, Settings, StartedProgram, Workload } from '../program/workload.ts';
-import type { ParameterSpec, Scenario, SmallSize, Variant } from './scenario.ts';
+import {
+  type ParameterSpec,
+  type Scenario,
+  ScenarioError,
+  type SmallSize,
+  type Variant,
+} from './scenario.ts';
 
 export interface ScenarioDefinition<Layout> {
   readonly name: string;
@@ -41,9 +47,18 @@ export interface DefinedScenario<Layout = unknown> extends Scenario {
   createWorkload(parameters: Parameters): Workload<Layout>;
 }
 
-/** Makes a scenario of a definition; export it as the module's default. */
+/**
+ * Makes a scenario of a definition; export it as the module's default.
+ * @throws ScenarioError if a part that every scenario needs is missing
+ */
 export function defineScenario<Layout>(definition: ScenarioDefinition<Layout>): DefinedScenario<Layout> {
   const { name, title, source, module, variants, cpus, platform, small } = definition;
+  // Nothing checks the types of a user's file when it is imported, and nobody sees these again.
+  for (const part of ['setup', 'start'] as const) {
+    if (typeof definition[part] !== 'function') {
+      throw new ScenarioError(`scenario '${name}' has no ${part}: it must be a function`);
+    }
+  }
   return {
     name,
     title,
@@ -66,7 +81,9 @@ function workloadOf<Layout>(definition: ScenarioDefinition<Layout>, settings: Se
     setup: (machine) => definition.setup(machine, settings),
     start: (context) => {
       const started = definition.start(context, settings);
-      return 'program' in started ? started : { program: started, vectors: null };
+      return typeof started === 'object' && 'program' in started
+        ? started
+        : { program: started, vectors: null };
     },
     ...(speculation && { speculation: (layout: Layout) => speculation(layout, settings) }),
     ...(finish && { finish }),

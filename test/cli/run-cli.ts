@@ -9,11 +9,12 @@ export interface Finished {
   readonly stderr: string;
 }
 
-/** Runs the command line as a user's shell does. */
-export function flushlab(args: readonly string[], env: NodeJS.ProcessEnv = {}): Finished {
+/** Runs the command line as a user's shell does. @param cwd folder it is started in; default: that of the tests */
+export function flushlab(args: readonly string[], env: NodeJS.ProcessEnv = {}, cwd?: string): Finished {
   const { status, stdout, stderr } = spawnSync(process.execPath, [launcher, ...args], {
     encoding: 'utf8',
     env: { ...process.env, ...env },
+    ...(cwd !== undefined && { cwd }),
     timeout: 50_000,
   });
   return { code: status, stdout, stderr };

@@ -264,6 +264,17 @@ describe('an invalidate in the middle of a walk', () => {
     }
   });
 
+  it('and so does a context switch by an interrupt handler: the new tables are walked', () => {
+    const { machine, a } = mapped();
+    const other = new Mapper(machine, 0x30000);
+    other.map(VA, 0x3000);
+    machine.poke(0x3000, 33);
+    const load = begun(machine, a);
+    while (a.hw.counters[COUNT.walkReads] < 2) load.next();
+    complete(a.setContext(other.root, 2));
+    expect(complete(load)).toBe(33);
+  });
+
   it('without which the walk may fill what it read before the change', () => {
     const { machine, ptePa, a } = mapped();
     const load = begun(machine, a);

@@ -1,0 +1,163 @@
+/** flushlab replay and flushlab shrink: a schedule from a token, again, and smaller. */
+import { existsSync, readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { Execution } from '../explore/execution.ts';
+import { isViolation, signatureOf } from '../explore/shard.ts';
+import { shrink } from '../explore/shrink.ts';
+import { timeline } from '../explore/timeline.ts';
+import { decodeToken, type Replay, TokenError } from '../explore/token.ts';
+import { loadWorkload } from '../hosts/session.ts';
+import { jobOf, makePlan, type Plan } from '../lab/plan.ts';
+import { counterexampleOf, exploreLimits, NotReproducible, replay, replayTwice } from '../lab/search.ts';
+import { version } from '../lab/version.ts';
+import type { Platform } from '../machine/platform.ts';
+import { parsePlatform } from '../machine/platform-checks.ts';
+import { replayReport } from '../report/explore-json.ts';
+import { counterexampleText, replayLines } from '../report/explore-text.ts';
+import { toJson } from '../report/json.ts';
+import { labelled, paint } from '../report/text.ts';
+import { timelineText } from '../report/timeline-text.ts';
+import { loadScenario } from '../scenarios/load-scenario.ts';
+import { findVariant } from '../scenarios/scenario.ts';
+import { EXIT, UsageError } from './errors.ts';
+import { integer, resolvePlatform } from './options.ts';
+import { complain, print, stdoutStyle, stdoutWidth } from './terminal.ts';
+
+interface ReplayFlags {
+  readonly force?: boolean;
+  readonly json?: boolean;
+  readonly runs: number;
+}
+
+const TOKEN = 'a replay token, or a file that holds one';
+
+/** @param done takes the exit code */
+export function replayCommand(done: (code: number) => void): Command {
+  return new Command('replay')
+    .description('run the schedule of a token again, and explain it; exit 1 if it fails as it did')
+    .argument('<token>', TOKEN)
+    .option('--force', 'try a token of another version of flushlab')
+    .option('--json', 'print JSON')
+    .action(async (word: string, flags: ReplayFlags) => done(await again(word, flags)));
+}
+
+/** @param done takes the exit code */
+export function shrinkCommand(done: (code: number) => void): Command {
+  return new Command('shrink')
+    .description('look for the smallest schedule that fails like the one of a token')
+    .argument('<token>', TOKEN)
+    .option('--runs <n>', 'runs to make at most', integer('--runs', 1, 1e9), 50_000)
+    .option('--force', 'try a token of another version of flushlab')
+    .option('--json', 'print JSON')
+    .action(async (word: string, flags: ReplayFlags) => done(await smaller(word, flags)));
+}
+
+interface Prepared {
+  readonly token: Replay;
+  readonly plan: Plan;
+  readonly on: Execution;
+}
+
+async function again(word: string, flags: ReplayFlags): Promise<number> {
+  const prepared = await prepare(word, flags);
+  const { token, plan, on } = prepared;
+  replay(on, token.choices);
+  const signature = signatureOf(on) ?? 'finished';
+  if (signature !== token.signature) {
+    complain(
+      `the token says '${token.signature}', the run ended with '${signature}' after ${on.choices} of ${token.choices.length} steps: the scenario has changed since`,
+    );
+  }
+  const example = counterexampleOf(plan, token.scenario, on, token.choices.slice(0, on.choices), on.result());
+  await show(prepared, example, flags);
+  return isViolation(signature)
+    ? EXIT.VIOLATION
+    : signature.startsWith('error')
+      ? EXIT.FAULT
+      : signature === 'finished'
+        ? EXIT.OK
+        : EXIT.BOUND;
+}
+
+async function smaller(word: string, flags: ReplayFlags): Promise<number> {
+  const prepared = await prepare(word, flags);
+  const { token, plan, on } = prepared;
+  replay(on, token.choices);
+  const signature = signatureOf(on) ?? 'finished';
+  if (signature !== token.signature || !isViolation(signature)) {
+    throw new UsageError(
+      `the schedule ends with '${signature}'${signature === token.signature ? '' : `, the token says '${token.signature}'`}: only one that shows a violation can be made smaller`,
+    );
+  }
+  const shrunk = shrink(on, token.choices, signature, flags.runs);
+  try {
+    const result = replayTwice(on, shrunk.choices, signature);
+    await show(
+      prepared,
+      { ...counterexampleOf(plan, token.scenario, on, shrunk.choices, result), shrunk },
+      flags,
+    );
+  } catch (error) {
+    if (!(error instanceof NotReproducible)) throw error;
+    complain(error.message);
+    return EXIT.FAULT;
+  }
+  return EXIT.VIOLATION;
+}
+
+async function show(
+  { plan, on, token }: Prepared,
+  example: ReturnType<typeof counterexampleOf>,
+  flags: ReplayFlags,
+): Promise<void> {
+  const lines = timeline(on, example.choices);
+  if (flags.json === true) {
+    print(toJson(replayReport(plan, example, lines)));
+    return;
+  }
+  const { scenario, variant } = plan;
+  print(paint(stdoutStyle, 'bold', `${scenario.name}, variant ${variant.name}: ${variant.title}`));
+  print(labelled('token', `made by flushlab ${token.version}`).join('\n'));
+  print(counterexampleText(plan, example, timelineText(lines, stdoutStyle, stdoutWidth()), stdoutStyle));
+  if (example.shrunk) print(replayLines(example.token, undefined));
+}
+
+/** @throws UsageError, ScenarioError */
+async function prepare(word: string, flags: ReplayFlags): Promise<Prepared> {
+  const token = readToken(word);
+  if (token.version !== version && flags.force !== true) {
+    throw new UsageError(
+      `the token was made by flushlab ${token.version}, this is ${version}: its steps may not be the same; --force tries it all the same`,
+    );
+  }
+  const scenario = await loadScenario(token.scenario, process.cwd());
+  const parameters = Object.entries(token.parameters).map(([key, value]) => [key, String(value)]);
+  const fixed = scenario.adapt?.(token.variant, token.parameters).platform !== undefined;
+  const plan = makePlan({
+    scenario,
+    variant: findVariant(scenario, token.variant),
+    platform: fixed ? undefined : platformOf(token.platform),
+    cpus: token.cpus,
+    given: Object.fromEntries(parameters),
+  });
+  const job = jobOf(plan, exploreLimits(plan, token.maxSteps), token.seed);
+  // A schedule may have more of what disturbs than a search would.
+  const budgets = { walk: 1e9, prefetch: 1e9, evict: 1e9 };
+  return { token, plan, on: new Execution(job, await loadWorkload(job), budgets) };
+}
+
+function readToken(word: string): Replay {
+  try {
+    return decodeToken(existsSync(word) ? readFileSync(word, 'utf8') : word);
+  } catch (error) {
+    if (error instanceof TokenError) throw new UsageError(error.message);
+    throw error;
+  }
+}
+
+function platformOf(platform: unknown): Platform {
+  if (typeof platform === 'string') return resolvePlatform(platform);
+  const parsed = parsePlatform(platform, 'the platform in the token');
+  if ('problems' in parsed) throw new UsageError(...parsed.problems);
+  return parsed.platform;
+}

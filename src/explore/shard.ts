@@ -1,0 +1,195 @@
+/**
+ * A part of an exploration as plain data: what goes to a worker of the pool, or is run right here. Parts are
+ * cut without regard to the number of workers, and each is run to its end whatever others find.
+ */
+import { kindNames } from '../checker/finding.ts';
+import type { Job } from '../hosts/job.ts';
+import { loadWorkload } from '../hosts/session.ts';
+import { COUNT } from '../machine/registers.ts';
+import { BoundedRun, type Costs, type Neighbour } from './bounded.ts';
+import { runWith } from './chooser.ts';
+import { Dpor } from './dpor.ts';
+import { type Budgets, Execution } from './execution.ts';
+import { Footprints } from './footprint.ts';
+import { Pct } from './pct.ts';
+import { UniformWalk } from './random-walk.ts';
+
+/** Runs with consecutive seeds. */
+export interface SampleShard {
+  readonly kind: 'random' | 'pct';
+  readonly firstSeed: number;
+  readonly runs: number;
+  /** PCT: see Pct. */
+  readonly depth: number;
+  readonly lengthSteps: number;
+}
+
+/** Schedules given by what they deviate in. */
+export interface BoundedShard {
+  readonly kind: 'bounded';
+  readonly items: readonly Neighbour[];
+  readonly most: Costs;
+}
+
+/** Every schedule after a prefix, up to equivalence. */
+export interface DporShard {
+  readonly kind: 'dpor';
+  readonly prefix: readonly number[];
+  /** Choices that sleep after the prefix: choice, then its footprint. */
+  readonly sleep: readonly (readonly [number, readonly number[]])[];
+  readonly maxRuns: number;
+  /** Programs go past the caches. */
+  readonly uncached: boolean;
+}
+
+export type Shard = SampleShard | BoundedShard | DporShard;
+
+export interface ShardTask {
+  readonly job: Job;
+  readonly budgets: Budgets;
+  readonly shard: Shard;
+}
+
+/** A way for runs to fail, and the first run that did. */
+export interface Failure {
+  /** `finding stale-translation`, `deadlock`, `step-limit`, `error ...` */
+  readonly signature: string;
+  readonly choices: readonly number[];
+  readonly count: number;
+  /** Sampling: the seed. */
+  readonly seed?: number;
+}
+
+export interface ShardResult {
+  readonly runs: number;
+  readonly redundant: number;
+  readonly steps: number;
+  readonly longest: number;
+  /** Nothing in the shard was left out. */
+  readonly complete: boolean;
+  readonly failures: readonly Failure[];
+  /** Bounded: schedules to go on with. */
+  readonly neighbours: readonly Neighbour[];
+  /** Programs went past the caches, which the search had not reckoned with. */
+  readonly sawUncached: boolean;
+}
+
+/** How a run ended, as a name; undefined if as it should. */
+export function signatureOf(on: Execution): string | undefined {
+  const { outcome } = on;
+  if (outcome === 'finished') return undefined;
+  if (outcome === 'finding') return `finding ${on.result().findings[0].kind}`;
+  if (outcome === 'error') return `error ${on.result().error?.split('\n')[0] ?? ''}`;
+  return outcome ?? 'unfinished';
+}
+
+/** True for a signature that is a violation, and not a bound or a broken program. */
+export function isViolation(signature: string): boolean {
+  return signature === 'deadlock' || kindNames.some((kind) => signature === `finding ${kind}`);
+}
+
+class Tally {
+  runs = 0;
+  steps = 0;
+  longest = 0;
+  private readonly failures = new Map<string, { choices: readonly number[]; count: number; seed?: number }>();
+
+  note(on: Execution, choices: readonly number[], seed?: number): void {
+    this.runs++;
+    this.steps += on.choices;
+    this.longest = Math.max(this.longest, on.choices);
+    const signature = signatureOf(on);
+    if (signature === undefined) return;
+    const known = this.failures.get(signature);
+    if (known) known.count++;
+    else
+      this.failures.set(signature, { choices: [...choices], count: 1, ...(seed !== undefined && { seed }) });
+  }
+
+  list(): Failure[] {
+    return [...this.failures].map(([signature, failure]) => ({ signature, ...failure }));
+  }
+}
+
+let kept: { readonly key: string; readonly on: Execution } | undefined;
+
+/** A machine for the job, kept between the shards of one exploration. */
+async function executionFor({ job, budgets }: ShardTask): Promise<Execution> {
+  const key = JSON.stringify([job, budgets]);
+  if (kept?.key !== key) kept = { key, on: new Execution(job, await loadWorkload(job), budgets) };
+  return kept.on;
+}
+
+/** Runs a shard in this thread. @throws Error if the module of the job's programs cannot be loaded */
+export async function runShard(task: ShardTask): Promise<ShardResult> {
+  const on = await executionFor(task);
+  const { shard } = task;
+  switch (shard.kind) {
+    case 'bounded':
+      return runBounded(on, shard);
+    case 'dpor':
+      return runDpor(on, shard);
+    default:
+      return runSamples(on, shard);
+  }
+}
+
+function runSamples(on: Execution, shard: SampleShard): ShardResult {
+  const tally = new Tally();
+  for (let seed = shard.firstSeed; seed < shard.firstSeed + shard.runs; seed++) {
+    const chooser =
+      shard.kind === 'pct' ? new Pct(seed, shard.depth, shard.lengthSteps) : new UniformWalk(seed);
+    tally.note(on, runWith(on, chooser), seed);
+  }
+  return resultOf(tally, {});
+}
+
+function runBounded(on: Execution, shard: BoundedShard): ShardResult {
+  const tally = new Tally();
+  const neighbours: Neighbour[] = [];
+  const run = new BoundedRun(on, shard.most);
+  for (const { deviations } of shard.items) {
+    run.run(deviations);
+    tally.note(on, run.choices);
+    // A run that fails is not gone on from: its neighbours have the same failure behind them.
+    if (on.outcome === 'finished' || on.outcome === 'step-limit') neighbours.push(...run.neighbours);
+  }
+  return resultOf(tally, { neighbours });
+}
+
+function runDpor(on: Execution, shard: DporShard): ShardResult {
+  const tally = new Tally();
+  const footprints = footprintsOf(on, shard.uncached);
+  let sawUncached = false;
+  const dpor = new Dpor(on, {
+    prefix: shard.prefix,
+    sleep: new Map(shard.sleep.map(([choice, pairs]) => [choice, Int32Array.from(pairs)])),
+    maxRuns: shard.maxRuns,
+    footprints,
+    onRun: (choices) => {
+      tally.note(on, choices);
+      sawUncached = footprints.ignoresCaches && wentPastCaches(on);
+      return !sawUncached;
+    },
+  });
+  const { complete, redundant } = dpor.run();
+  const limited = tally.list().some(({ signature }) => !isViolation(signature));
+  return resultOf(tally, { complete: complete && !limited, redundant, sawUncached });
+}
+
+/** How dependent the steps of an execution are on what its caches hold. */
+export function footprintsOf(on: Execution, uncached: boolean): Footprints {
+  const { prefetch, evict } = on.budgets;
+  return new Footprints(on.job.platform, prefetch + evict > 0, uncached);
+}
+
+function wentPastCaches(on: Execution): boolean {
+  return on.view.cpus.some((cpu) => cpu.counters[COUNT.uncached] > 0);
+}
+
+function resultOf(tally: Tally, parts: Partial<ShardResult>): ShardResult {
+  const { runs, steps, longest } = tally;
+  const failures = tally.list();
+  const nothing = { redundant: 0, complete: true, neighbours: [], sawUncached: false };
+  return { ...nothing, runs, steps, longest, failures, ...parts };
+}

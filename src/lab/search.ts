@@ -1,0 +1,186 @@
+/**
+ * From a plan to what exploring its schedules says: the ways to fail, and for the first of them the smallest
+ * schedule that does, replayed, as a token that anybody can replay.
+ */
+
+import { type Budgets, Execution } from '../explore/execution.ts';
+import { type ExploreOptions, type ExploreReport, explore } from '../explore/explorer.ts';
+import { isViolation, signatureOf } from '../explore/shard.ts';
+import { type Shrunk, shrink } from '../explore/shrink.ts';
+import { encodeToken, type Replay } from '../explore/token.ts';
+import type { Job, RunResult } from '../hosts/job.ts';
+import { replayChoices } from '../hosts/replay.ts';
+import { loadWorkload } from '../hosts/session.ts';
+import { platformByName } from '../platforms/index.ts';
+import { jobOf, type Plan, type RunLimits } from './plan.ts';
+import { version } from './version.ts';
+
+/** A schedule that fails. */
+export interface Counterexample {
+  readonly signature: string;
+  readonly choices: readonly number[];
+  /** Undefined for a schedule that was not shrunk. */
+  readonly shrunk?: Shrunk;
+  readonly result: RunResult;
+  readonly token: string;
+}
+
+export interface Found {
+  readonly report: ExploreReport;
+  /** Of the first way to fail, if there is any. */
+  readonly counterexample?: Counterexample;
+}
+
+/** Taking the same choices again did not do the same: a fault of flushlab or of a program with state of its own. */
+export class NotReproducible extends Error {}
+
+/**
+ * A run that was recorded on threads, as the schedule of a lockstep machine.
+ * @throws NotReproducible if the schedule does not do there what it did on threads
+ */
+export async function recordedExample(
+  plan: Plan,
+  job: Job,
+  recorded: RunResult,
+  reference: string,
+): Promise<Counterexample> {
+  const { recording } = recorded;
+  if (!recording || recording.truncated) throw new NotReproducible('the run was too long to be recorded');
+  const { result, digest, diverged } = replayChoices(job, await loadWorkload(job), recording.choices);
+  const seen = result.findings[0]?.kind ?? result.outcome;
+  if (diverged || digest !== recording.digest) {
+    throw new NotReproducible(
+      `the recorded schedule went another way on lockstep${diverged ? ` (step ${diverged.at}: ${diverged.why})` : ''}`,
+    );
+  }
+  const kind = recorded.findings[0]?.kind ?? recorded.outcome;
+  if (seen !== kind) throw new NotReproducible(`recorded on threads: ${kind}; replayed on lockstep: ${seen}`);
+  const exploreJob = jobOf(plan, exploreLimits(plan, Math.max(DEFAULT_EXPLORE_STEPS, recording.choices.length + 1)), job.seed);
+  const anything = { walk: 1e9, prefetch: 1e9, evict: 1e9 };
+  const on = new Execution(exploreJob, await loadWorkload(exploreJob), anything);
+  replay(on, recording.choices);
+  return counterexampleOf(plan, reference, on, recording.choices, on.result());
+}
+
+/** Limits of a run whose schedule is explored. */
+export function exploreLimits(plan: Plan, maxSteps?: number): RunLimits {
+  return {
+    checked: true,
+    keepGoing: false,
+    quantumCycles: 1e9,
+    maxSteps: maxSteps ?? Math.min(plan.scenario.maxSteps, DEFAULT_EXPLORE_STEPS),
+    maxSeconds: 3600,
+  };
+}
+
+/** A run of a race is short: one that is not goes round in circles. */
+const DEFAULT_EXPLORE_STEPS = 20_000;
+
+/** Agents that disturb act once in a run where they can matter. */
+export function defaultBudgets(plan: Plan): Budgets {
+  const { platform } = plan;
+  const { coherence, l1d, mmu, agents } = platform;
+  const matters = coherence === 'none' || l1d.organisation === 'vivt' || mmu.walkerReads === 'memory' ? 1 : 0;
+  return { walk: agents.includes('walk') ? 1 : 0, prefetch: matters, evict: matters };
+}
+
+export interface SearchOptions extends ExploreOptions {
+  /** What the scenario is called by: its name, or the path of its module. */
+  readonly reference: string;
+  readonly maxSteps?: number | undefined;
+  /** Runs that shrinking may take; 0: leave the schedule as it was found. */
+  readonly shrinkRuns: number;
+}
+
+/**
+ * Explores, and makes a counterexample of the first failure.
+ * @throws NotReproducible if the failure does not happen again under its own schedule
+ */
+export async function search(plan: Plan, options: SearchOptions): Promise<Found> {
+  const job = jobOf(plan, exploreLimits(plan, options.maxSteps), options.seed);
+  const report = await explore(job, options);
+  const failure = report.failures[0];
+  if (!failure) return { report };
+  const on = new Execution(job, await loadWorkload(job), options.budgets);
+  const first = replayTwice(on, failure.choices, failure.signature);
+  const canShrink = options.shrinkRuns > 0 && isViolation(failure.signature);
+  if (!canShrink)
+    return { report, counterexample: counterexampleOf(plan, options.reference, on, failure.choices, first) };
+  const shrunk = shrink(on, failure.choices, failure.signature, options.shrinkRuns);
+  const result = replayTwice(on, shrunk.choices, failure.signature);
+  return {
+    report,
+    counterexample: { ...counterexampleOf(plan, options.reference, on, shrunk.choices, result), shrunk },
+  };
+}
+
+/** Describes a schedule that has just been replayed. */
+export function counterexampleOf(
+  plan: Plan,
+  reference: string,
+  on: Execution,
+  choices: readonly number[],
+  result: RunResult,
+): Counterexample {
+  const signature = signatureOf(on) ?? 'finished';
+  return {
+    signature,
+    choices,
+    result,
+    token: encodeToken(replayOf(plan, reference, on, signature, choices)),
+  };
+}
+
+function replayOf(
+  plan: Plan,
+  reference: string,
+  on: Execution,
+  signature: string,
+  choices: readonly number[],
+): Replay {
+  const { variant, platform, cpus, parameters } = plan;
+  return {
+    version,
+    scenario: reference,
+    variant: variant.name,
+    platform: platformByName(platform.name) === platform ? platform.name : platform,
+    cpus,
+    parameters,
+    seed: on.job.seed,
+    maxSteps: on.job.maxSteps,
+    signature,
+    choices,
+  };
+}
+
+/**
+ * Takes the choices twice and compares every event.
+ * @throws NotReproducible
+ */
+export function replayTwice(on: Execution, choices: readonly number[], signature: string): RunResult {
+  replay(on, choices);
+  const events = on.events.words.slice(0, on.events.length);
+  const seen = signatureOf(on) ?? 'finished';
+  if (seen !== signature)
+    throw new NotReproducible(`replayed, the run ended with '${seen}', not '${signature}'`);
+  const result = on.result();
+  replay(on, choices);
+  const again = on.events.words.subarray(0, on.events.length);
+  const at = events.findIndex((word, i) => word !== again[i]);
+  if (at >= 0 || events.length !== again.length) {
+    throw new NotReproducible(
+      'the same choices did not lead to the same events: a program keeps state outside of its generator, or flushlab does',
+    );
+  }
+  return result;
+}
+
+/** Takes choices from the beginning, as far as they can be taken, and ends the run. */
+export function replay(on: Execution, choices: readonly number[]): void {
+  on.restart();
+  for (const choice of choices) {
+    if (on.outcome !== undefined || !on.canTake(choice)) break;
+    on.take(choice);
+  }
+  on.conclude();
+}

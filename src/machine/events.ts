@@ -1,0 +1,100 @@
+/**
+ * What happened, step by step, for whoever wants to know: which steps depend on each other, what a run did,
+ * whether a replay did the same. The machine says it at the moment at which it happens; nobody asks while a
+ * run is timed.
+ */
+
+/** Kinds of events, with what their three words mean. All addresses are physical unless said otherwise. */
+export const EVENT = {
+  /** Value read: address, value, virtual address. */
+  LOAD: 1,
+  /** A store is performed: address, value, size in bytes. */
+  STORE: 2,
+  /** A store enters the write buffer: its number there, address, value. */
+  BUFFER: 3,
+  /** A buffered store leaves: its number, 1 if the CPU's program has ended. Its STORE follows. */
+  DRAIN: 4,
+  /** TLB lookup: virtual address, result (see Translation.lookup). */
+  LOOKUP: 5,
+  /** A walk begins: virtual address. */
+  WALK: 6,
+  /** The walker read an entry: address, entry, virtual address. */
+  WALK_READ: 7,
+  /** The TLB gets an entry: virtual page + 2^20 * log2 of its pages, entry, address of the entry. */
+  FILL: 8,
+  /** A TLB invalidate acts on this CPU: kind + 8 * pages, virtual address, CPU that issued it. */
+  TLBI: 9,
+  /** A broadcast is queued for this CPU: its number there, kind, CPU that issued it. */
+  QUEUE: 10,
+  /** A queued broadcast acts: its number, CPU that issued it. */
+  ACT: 11,
+  /** A broadcast of this CPU is complete at a target: the target. */
+  COMPLETE: 12,
+  /** This CPU looks whether its broadcasts are complete: how many are not. */
+  BARRIER: 13,
+  /** An IPI is sent to this CPU: vector, sender. */
+  IPI_SENT: 14,
+  /** It is delivered: vector. */
+  IPI_DELIVERED: 15,
+  /** The handler begins: vector. */
+  IPI_TAKEN: 16,
+  /** A step that would take an interrupt if one were pending. */
+  OPEN: 17,
+  /** This CPU watches a line, for a store by anyone: the line's address. */
+  WATCH: 18,
+  /** Context switch: table base, ASID. */
+  CONTEXT: 19,
+  /** An access begins: what the kernel has promised so far holds for it. */
+  BEGIN: 20,
+  /** The kernel promises that an old entry is not used any more: address of the entry. */
+  CONTRACT: 21,
+  /** The kernel frees a frame: its number. */
+  FREED: 22,
+  /** A line moves out of this CPU's private caches: address, 1 if dirty. */
+  EVICT: 23,
+  /** A line moves in or out behind the private caches: address, 1 if written. */
+  BEHIND: 24,
+  /** Maintenance looks at a line of this CPU's caches: address (-1: by set and way, or all). */
+  MAINTAIN: 25,
+  /** A finding: kind. */
+  FINDING: 26,
+  /** Caches of this CPU on or off. */
+  CACHES: 27,
+  /** The walker looks whether an invalidate has come meanwhile. */
+  WALK_CHECK: 28,
+  /** This CPU's stores have drained, up to this number, as a barrier demanded. */
+  DRAINED: 29,
+  /** An access must wait until a buffered store has drained: the store's number. */
+  HELD: 30,
+  /** A program ends (0), or the CPU of one that has ended takes a step (1). */
+  ENDED: 31,
+} as const;
+
+/** Words of an event: kind, CPU, and three words of its own. */
+export const EVENT_WORDS = 5;
+
+/** Takes events down, one after the other. */
+export class EventLog {
+  /** EVENT_WORDS words each; the first `length` words are valid. */
+  words = new Int32Array(4096 * EVENT_WORDS);
+  length = 0;
+
+  push(kind: number, cpu: number, a: number, b: number, c: number): void {
+    if (this.length === this.words.length) {
+      const larger = new Int32Array(this.words.length * 2);
+      larger.set(this.words);
+      this.words = larger;
+    }
+    const { words, length } = this;
+    words[length] = kind;
+    words[length + 1] = cpu;
+    words[length + 2] = a;
+    words[length + 3] = b;
+    words[length + 4] = c;
+    this.length = length + EVENT_WORDS;
+  }
+
+  clear(): void {
+    this.length = 0;
+  }
+}

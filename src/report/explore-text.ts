@@ -1,0 +1,133 @@
+/** What exploring schedules has found, as text. */
+import { explain } from '../checker/explain.ts';
+import type { Budgets } from '../explore/execution.ts';
+import type { ExploreReport } from '../explore/explorer.ts';
+import { pctBound } from '../explore/pct.ts';
+import type { Plan } from '../lab/plan.ts';
+import type { Counterexample, SearchOptions } from '../lab/search.ts';
+import { findingText } from './run-text.ts';
+import { labelled, paint, plural, type Style, thousands, wrap } from './text.ts';
+
+/** What is about to be explored: known before it has been. */
+export function exploreHead(plan: Plan, options: SearchOptions, style: Style): string {
+  const { scenario, variant, platform, cpus, parameters } = plan;
+  const set = Object.entries(parameters).map(([name, value]) => `${name}=${value}`);
+  return [
+    ...wrap(`${scenario.name}, variant ${variant.name}: ${variant.title}`, '', '  ').map((line) =>
+      paint(style, 'bold', line),
+    ),
+    ...labelled('machine', `${platform.name}, ${plural(cpus, 'CPU')}, in lockstep`),
+    ...(set.length > 0 ? labelled('set', set.join(' ')) : []),
+    ...labelled('search', searchText(options)),
+    ...labelled('hardware', budgetText(plan, options.budgets)),
+  ].join('\n');
+}
+
+function searchText({ strategy, seed, runs, depth, most }: SearchOptions): string {
+  const seeds = `seeds ${seed} to ${seed + runs - 1}`;
+  switch (strategy) {
+    case 'pct':
+      return `pct of depth ${depth}, ${seeds}`;
+    case 'random':
+      return `random walk, ${seeds}`;
+    case 'bounded':
+      return `by cost, up to ${plural(most.preemptions, 'preemption')} and ${plural(most.delays, 'delay')} of the hardware`;
+    default:
+      return 'every schedule, up to equivalence (dynamic partial-order reduction)';
+  }
+}
+
+/** Which agents act, and how often. */
+function budgetText({ platform }: Plan, budgets: Budgets): string {
+  const free = platform.agents.filter((name) => name === 'drain' || name === 'broadcast' || name === 'ipi');
+  const names = { walk: 'speculative walk', prefetch: 'prefetch', evict: 'untimely eviction' };
+  const few = (['walk', 'prefetch', 'evict'] as const)
+    .filter((name) => platform.agents.includes(name) && budgets[name] > 0)
+    .map((name) => `${plural(budgets[name], names[name])} a run`);
+  const always = { drain: 'stores drain', broadcast: 'broadcasts arrive', ipi: 'IPIs arrive' } as const;
+  const texts = free.map((name) => always[name as keyof typeof always]);
+  const freely = texts.length > 0 ? [`${texts.join(', ')} at any time`] : [];
+  return [...freely, ...few].join('; ') || 'nothing acts by itself';
+}
+
+/** What came of it. */
+export function exploreBody(plan: Plan, options: SearchOptions, report: ExploreReport, style: Style): string {
+  const { runs, redundant, steps, longest, failures } = report;
+  const per = runs > 0 ? Math.round(steps / (runs + redundant)) : 0;
+  const also = redundant > 0 ? `, and ${thousands(redundant)} cut short as equivalent to one of these` : '';
+  const lines = [
+    '',
+    ...labelled(
+      'explored',
+      `${plural(runs, 'schedule')}${also}; ${thousands(per)} steps each, at most ${thousands(longest)}`,
+    ),
+    ...labelled('reach', reachText(options, report)),
+  ];
+  for (const { signature, count, seed } of failures) {
+    const share = ((count / Math.max(1, runs)) * 100).toPrecision(2);
+    const first = seed === undefined ? '' : `, first with seed ${seed}`;
+    lines.push(
+      ...labelled('found', paint(style, 'red', signature) + ` in ${thousands(count)} (${share} %)${first}`),
+    );
+  }
+  if (failures.length === 0) lines.push(...labelled('found', paint(style, 'green', 'nothing')));
+  const { variant } = plan;
+  if (failures.length === 0 && variant.expect !== 'clean' && !report.complete) {
+    lines.push(...labelled('', 'though the variant is wrong: try --strategy bounded, or more runs'));
+  }
+  return lines.join('\n');
+}
+
+function reachText(options: SearchOptions, report: ExploreReport): string {
+  const { strategy, depth, most } = options;
+  const stop = report.stopped ? 'stopped before the end; ' : '';
+  if (strategy === 'dpor') {
+    if (report.complete) return 'complete: every other schedule is equivalent to one of these';
+    return `${stop}not complete: the limit of ${plural(options.runs, 'run')} came first`;
+  }
+  if (strategy === 'bounded') {
+    const { searched } = report;
+    if (!searched) return `${stop}not even the schedules without a preemption were all run`;
+    const costs = `${plural(searched.preemptions, 'preemption')} and ${plural(searched.delays, 'delay')}`;
+    const end = searched.preemptions === most.preemptions && searched.delays === most.delays;
+    const why =
+      report.failures.length > 0 || end ? '' : `: the limit of ${plural(options.runs, 'run')} came first`;
+    return `${stop}every schedule with up to ${costs}${why}`;
+  }
+  if (strategy === 'random') return `${stop}a sample`;
+  const { actors, lengthSteps } = report;
+  const bound = pctBound(actors, lengthSteps, depth);
+  return `${stop}a sample; one run shows a bug of depth ${depth} with a probability of at least 1/(${actors} x ${lengthSteps}^${depth - 1}) = ${bound.toPrecision(2)}`;
+}
+
+/** The smallest schedule that fails, and why it does. */
+export function counterexampleText(
+  plan: Plan,
+  { signature, choices, shrunk, result }: Counterexample,
+  table: string,
+  style: Style,
+): string {
+  const lines: string[] = [''];
+  for (const finding of result.findings.slice(0, 1)) {
+    lines.push(...findingText(explain(finding, plan.platform, result.unfinished), style), '');
+  }
+  if (result.findings.length === 0) lines.push(...wrap(`${signature}: ${result.error ?? ''}`.trim()), '');
+  lines.push(...labelled('schedule', scheduleText(choices.length, shrunk)), '', table);
+  return lines.join('\n');
+}
+
+function scheduleText(steps: number, shrunk: Counterexample['shrunk']): string {
+  if (!shrunk) return `${plural(steps, 'step')}, as it was found`;
+  const { preemptions, delays, minimal } = shrunk;
+  const proof = minimal ? ', and none has fewer' : '; fewer may do';
+  return `${plural(steps, 'step')} with ${plural(preemptions, 'preemption')} and ${plural(delays, 'delay')} of the hardware${proof}`;
+}
+
+/** The line to type to see it again. */
+export function replayLines(token: string, saved: string | undefined): string {
+  return [
+    '',
+    ...labelled('replay', `flushlab replay ${token}`),
+    ...(saved === undefined ? [] : labelled('', `or flushlab replay ${saved}`)),
+  ].join('\n');
+}
