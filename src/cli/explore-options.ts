@@ -34,7 +34,7 @@ export interface ExploreFlags {
 }
 
 /** Runs that a search may make unless told otherwise: some seconds of sampling, minutes of a search. */
-export const DEFAULT_RUNS: Readonly<Record<Strategy, number>> = {
+const DEFAULT_RUNS: Readonly<Record<Strategy, number>> = {
   pct: 10_000,
   random: 10_000,
   bounded: 100_000,

@@ -16,10 +16,15 @@ import {
   search,
 } from '../lab/search.ts';
 import { exploreReport } from '../report/explore-json.ts';
-import { counterexampleText, exploreBody, exploreHead, replayLines } from '../report/explore-text.ts';
+import {
+  counterexampleText,
+  exploreBody,
+  exploreHead,
+  replayLines,
+  tableText,
+} from '../report/explore-text.ts';
 import { toJson } from '../report/json.ts';
-import { thousands } from '../report/text.ts';
-import { timelineText } from '../report/timeline-text.ts';
+import { labelled, plural, thousands } from '../report/text.ts';
 import { loadScenario } from '../scenarios/load-scenario.ts';
 import { EXIT, UsageError } from './errors.ts';
 import {
@@ -69,17 +74,30 @@ async function exploreOrVerify(
   }
   const { report, counterexample } = found;
   const save = counterexample && saveToken(counterexample, flags.save);
-  const lines = counterexample && (await timelineOf(plan, options, counterexample));
+  const lines = counterexample && (await timelineOf(options, counterexample));
   if (flags.json === true) print(toJson(exploreReport(plan, options, found, lines)));
   else {
     print(exploreBody(plan, options, report, stdoutStyle));
     if (counterexample && lines) {
-      const table = timelineText(lines, stdoutStyle, stdoutWidth());
+      const { plan: size } = counterexample;
+      if (size !== plan) print(`\n${labelled('smaller', sizeText(size)).join('\n')}`);
+      const table = isLimit(counterexample) ? '' : tableText(lines, stdoutStyle, stdoutWidth());
       print(counterexampleText(plan, counterexample, table, stdoutStyle));
       print(replayLines(counterexample.token, save));
     } else if (isSmall && report.complete) print(verifiedText(report.runs));
   }
   return exitCode(found, strategy);
+}
+
+/** A size at which the same goes wrong. */
+function sizeText({ cpus, parameters }: Plan): string {
+  const set = Object.entries(parameters).map(([name, value]) => `${name}=${value}`);
+  return `it also fails with ${plural(cpus, 'CPU')}, ${set.join(' ')}: shown from here on`;
+}
+
+/** The run was cut off: what it did until then explains nothing. */
+function isLimit({ signature }: Counterexample): boolean {
+  return signature === 'step-limit';
 }
 
 function verifiedText(runs: number): string {
@@ -122,7 +140,7 @@ function saveToken({ token }: Counterexample, path: string | undefined): string 
   return path;
 }
 
-async function timelineOf(plan: Plan, options: SearchOptions, { choices }: Counterexample) {
+async function timelineOf(options: SearchOptions, { plan, choices }: Counterexample) {
   const job = jobOf(plan, exploreLimits(plan, options.maxSteps), options.seed);
   return timeline(new Execution(job, await loadWorkload(job), options.budgets), choices);
 }

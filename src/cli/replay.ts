@@ -13,10 +13,9 @@ import { version } from '../lab/version.ts';
 import type { Platform } from '../machine/platform.ts';
 import { parsePlatform } from '../machine/platform-checks.ts';
 import { replayReport } from '../report/explore-json.ts';
-import { counterexampleText, replayLines } from '../report/explore-text.ts';
+import { counterexampleText, replayLines, tableText } from '../report/explore-text.ts';
 import { toJson } from '../report/json.ts';
 import { labelled, paint } from '../report/text.ts';
-import { timelineText } from '../report/timeline-text.ts';
 import { loadScenario } from '../scenarios/load-scenario.ts';
 import { findVariant } from '../scenarios/scenario.ts';
 import { EXIT, UsageError } from './errors.ts';
@@ -118,7 +117,7 @@ async function show(
   const { scenario, variant } = plan;
   print(paint(stdoutStyle, 'bold', `${scenario.name}, variant ${variant.name}: ${variant.title}`));
   print(labelled('token', `made by flushlab ${token.version}`).join('\n'));
-  print(counterexampleText(plan, example, timelineText(lines, stdoutStyle, stdoutWidth()), stdoutStyle));
+  print(counterexampleText(plan, example, tableText(lines, stdoutStyle, stdoutWidth()), stdoutStyle));
   if (example.shrunk) print(replayLines(example.token, undefined));
 }
 

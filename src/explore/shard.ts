@@ -15,7 +15,7 @@ import { Pct } from './pct.ts';
 import { UniformWalk } from './random-walk.ts';
 
 /** Runs with consecutive seeds. */
-export interface SampleShard {
+interface SampleShard {
   readonly kind: 'random' | 'pct';
   readonly firstSeed: number;
   readonly runs: number;
@@ -25,14 +25,14 @@ export interface SampleShard {
 }
 
 /** Schedules given by what they deviate in. */
-export interface BoundedShard {
+interface BoundedShard {
   readonly kind: 'bounded';
   readonly items: readonly Neighbour[];
   readonly most: Costs;
 }
 
 /** Every schedule after a prefix, up to equivalence. */
-export interface DporShard {
+interface DporShard {
   readonly kind: 'dpor';
   readonly prefix: readonly number[];
   /** Choices that sleep after the prefix: choice, then its footprint. */

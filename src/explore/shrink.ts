@@ -21,7 +21,7 @@ export interface Shrunk {
 }
 
 /** Delays of the hardware that the search reckons with. */
-export const MOST_DELAYS = 2;
+const MOST_DELAYS = 2;
 
 /**
  * @param choices of a run that ends with `signature`

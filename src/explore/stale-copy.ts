@@ -12,7 +12,7 @@ import { AddressNames } from './address-names.ts';
 import { hex, page } from './number-words.ts';
 import type { Item } from './timeline-rows.ts';
 
-export const marks = ['made', 'changed', 'promised', 'used', 'stuck'] as const;
+const marks = ['made', 'changed', 'promised', 'used', 'stuck'] as const;
 export type Mark = (typeof marks)[number];
 
 /** An entry of a TLB. */

@@ -11,12 +11,15 @@ import { encodeToken, type Replay } from '../explore/token.ts';
 import type { Job, RunResult } from '../hosts/job.ts';
 import { replayChoices } from '../hosts/replay.ts';
 import { loadWorkload } from '../hosts/session.ts';
+import type { AgentName } from '../machine/platform.ts';
 import { platformByName } from '../platforms/index.ts';
-import { jobOf, type Plan, type RunLimits } from './plan.ts';
+import { jobOf, makePlan, type Plan, type RunLimits } from './plan.ts';
 import { version } from './version.ts';
 
 /** A schedule that fails. */
 export interface Counterexample {
+  /** What it is a schedule of: a smaller size than was explored, if that fails alike. */
+  readonly plan: Plan;
   readonly signature: string;
   readonly choices: readonly number[];
   /** Undefined for a schedule that was not shrunk. */
@@ -55,7 +58,11 @@ export async function recordedExample(
   }
   const kind = recorded.findings[0]?.kind ?? recorded.outcome;
   if (seen !== kind) throw new NotReproducible(`recorded on threads: ${kind}; replayed on lockstep: ${seen}`);
-  const exploreJob = jobOf(plan, exploreLimits(plan, Math.max(DEFAULT_EXPLORE_STEPS, recording.choices.length + 1)), job.seed);
+  const exploreJob = jobOf(
+    plan,
+    exploreLimits(plan, Math.max(DEFAULT_EXPLORE_STEPS, recording.choices.length + 1)),
+    job.seed,
+  );
   const anything = { walk: 1e9, prefetch: 1e9, evict: 1e9 };
   const on = new Execution(exploreJob, await loadWorkload(exploreJob), anything);
   replay(on, recording.choices);
@@ -80,8 +87,9 @@ const DEFAULT_EXPLORE_STEPS = 20_000;
 export function defaultBudgets(plan: Plan): Budgets {
   const { platform } = plan;
   const { coherence, l1d, mmu, agents } = platform;
-  const matters = coherence === 'none' || l1d.organisation === 'vivt' || mmu.walkerReads === 'memory' ? 1 : 0;
-  return { walk: agents.includes('walk') ? 1 : 0, prefetch: matters, evict: matters };
+  const matters = coherence === 'none' || l1d.organisation === 'vivt' || mmu.walkerReads === 'memory';
+  const once = (agent: AgentName, wanted: boolean) => (wanted && agents.includes(agent) ? 1 : 0);
+  return { walk: once('walk', true), prefetch: once('prefetch', matters), evict: once('evict', matters) };
 }
 
 export interface SearchOptions extends ExploreOptions {
@@ -107,12 +115,61 @@ export async function search(plan: Plan, options: SearchOptions): Promise<Found>
   if (!canShrink)
     return { report, counterexample: counterexampleOf(plan, options.reference, on, failure.choices, first) };
   const shrunk = shrink(on, failure.choices, failure.signature, options.shrinkRuns);
+  const smaller = await atSmallSize(plan, options, failure.signature, shrunk);
+  if (smaller) return { report, counterexample: smaller };
   const result = replayTwice(on, shrunk.choices, failure.signature);
   return {
     report,
     counterexample: { ...counterexampleOf(plan, options.reference, on, shrunk.choices, result), shrunk },
   };
 }
+
+/** The same failure with fewer CPUs or less to do, if it costs no more there. */
+async function atSmallSize(
+  plan: Plan,
+  options: SearchOptions,
+  signature: string,
+  than: Shrunk,
+): Promise<Counterexample | undefined> {
+  const small = smallPlan(plan);
+  if (!small) return undefined;
+  const job = jobOf(small, exploreLimits(small, options.maxSteps), options.seed);
+  const most = { preemptions: than.preemptions, delays: than.delays };
+  const runs = Math.min(options.shrinkRuns, SMALL_RUNS);
+  const rest = { checkpoint: undefined, onProgress: () => true };
+  const { failures } = await explore(job, {
+    ...options,
+    ...rest,
+    strategy: 'bounded',
+    runs,
+    most,
+    workers: 0,
+  });
+  const failure = failures.find((other) => other.signature === signature);
+  if (!failure) return undefined;
+  const on = new Execution(job, await loadWorkload(job), options.budgets);
+  const shrunk = shrink(on, failure.choices, signature, options.shrinkRuns);
+  if (shrunk.choices.length > than.choices.length) return undefined;
+  const result = replayTwice(on, shrunk.choices, signature);
+  return { ...counterexampleOf(small, options.reference, on, shrunk.choices, result), shrunk };
+}
+
+/** The plan at its scenario's small size; undefined if that is no smaller. */
+function smallPlan(plan: Plan): Plan | undefined {
+  const { scenario, variant, platform } = plan;
+  const { small } = scenario;
+  if (!small || scenario.adapt) return undefined;
+  const parameters = { ...plan.parameters, ...small.parameters };
+  const given = Object.entries(parameters).map(([key, value]) => [key, String(value)]);
+  const cpus = Math.min(plan.cpus, small.cpus ?? scenario.minCpus);
+  if (cpus === plan.cpus && isSame(parameters, plan.parameters)) return undefined;
+  return makePlan({ scenario, variant, platform, cpus, given: Object.fromEntries(given) });
+}
+
+const isSame = (a: object, b: object) => JSON.stringify(a) === JSON.stringify(b);
+
+/** Runs spent on the question whether fewer CPUs do as well. */
+const SMALL_RUNS = 5000;
 
 /** Describes a schedule that has just been replayed. */
 export function counterexampleOf(
@@ -124,6 +181,7 @@ export function counterexampleOf(
 ): Counterexample {
   const signature = signatureOf(on) ?? 'finished';
   return {
+    plan,
     signature,
     choices,
     result,

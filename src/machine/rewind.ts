@@ -52,6 +52,8 @@ export class Rewind {
   private readonly tracked: Tracked[] = [];
   private readonly trackedBytes: TrackedBytes[] = [];
   private readonly marks: Touched[] = [];
+  /** Numbers that count as touched at all times. */
+  private readonly always: [Touched, number][] = [];
   private readonly machine: Machine;
 
   /** @throws Error for a machine that several threads share, or whose caches hold something already */
@@ -73,8 +75,13 @@ export class Rewind {
     for (const [name, tlb] of tlbsOf(machine)) {
       if (!large.has(`${name}.entries`)) continue;
       tlb.touched = this.mark(tlb.count);
+      // Whoever removes or uses an entry marks nothing: those that are there now are always brought back.
+      for (let entry = 0; entry < tlb.count; entry++) {
+        if (tlb.entries[entry * ENTRY.WORDS] >= 0) this.always.push([tlb.touched, entry]);
+      }
       this.track(large, `${name}.entries`, tlb.touched, ENTRY.WORDS);
     }
+    this.forget();
     // What nothing tracks is copied whole, however large it is.
     for (const { from, to } of large.values()) this.whole.push(from >> 2, (to + 3) >> 2);
   }
@@ -110,7 +117,8 @@ export class Rewind {
   }
 
   private trackCache(large: Map<string, { from: number }>, name: string, cache: Cache): void {
-    if (cache.pa.some((line) => line >= 0)) throw new Error(`rewind: ${name} must be empty, its data is not kept`);
+    if (cache.pa.some((line) => line >= 0))
+      throw new Error(`rewind: ${name} must be empty, its data is not kept`);
     const { ways } = cache;
     const touched = this.mark(cache.sets);
     cache.touched = touched;
@@ -144,8 +152,13 @@ export class Rewind {
         for (let at = from; at < from + bytes; at++) nowBytes[at] = wasBytes[at];
       }
     }
-    for (const touched of this.marks) touched.forget();
+    this.forget();
     this.machine.bulk.forgetTranslations();
+  }
+
+  private forget(): void {
+    for (const touched of this.marks) touched.forget();
+    for (const [touched, number] of this.always) touched.mark(number);
   }
 }
 

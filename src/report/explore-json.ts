@@ -20,19 +20,22 @@ export function exploreReport(
     limits: { runs, depth, budgets, most: strategy === 'bounded' ? most : undefined },
     ...figures,
     failures: failures.map(({ signature, count, seed: first }) => ({ signature, count, seed: first })),
-    ...(counterexample && { counterexample: counterexampleReport(plan, counterexample, lines) }),
+    ...(counterexample && { counterexample: counterexampleReport(counterexample, lines) }),
   };
 }
 
 /** A schedule that was replayed. */
 export function replayReport(plan: Plan, example: Counterexample, lines: Timeline) {
-  return { command: 'replay', ...planReport(plan), ...counterexampleReport(plan, example, lines) };
+  return { command: 'replay', ...planReport(plan), ...counterexampleReport(example, lines) };
 }
 
-function counterexampleReport(plan: Plan, example: Counterexample, lines: Timeline | undefined) {
-  const { signature, choices, shrunk, result, token } = example;
+function counterexampleReport(example: Counterexample, lines: Timeline | undefined) {
+  const { plan, signature, choices, shrunk, result, token } = example;
+  const { cpus, parameters } = plan;
   return {
     signature,
+    cpus,
+    parameters,
     steps: choices.length,
     ...(shrunk && { preemptions: shrunk.preemptions, delays: shrunk.delays, minimal: shrunk.minimal }),
     findings: findingsReport(plan, result),

@@ -3,10 +3,12 @@ import { explain } from '../checker/explain.ts';
 import type { Budgets } from '../explore/execution.ts';
 import type { ExploreReport } from '../explore/explorer.ts';
 import { pctBound } from '../explore/pct.ts';
+import type { Timeline } from '../explore/timeline.ts';
 import type { Plan } from '../lab/plan.ts';
 import type { Counterexample, SearchOptions } from '../lab/search.ts';
 import { findingText } from './run-text.ts';
 import { labelled, paint, plural, type Style, thousands, wrap } from './text.ts';
+import { timelineText } from './timeline-text.ts';
 
 /** What is about to be explored: known before it has been. */
 export function exploreHead(plan: Plan, options: SearchOptions, style: Style): string {
@@ -64,10 +66,10 @@ export function exploreBody(plan: Plan, options: SearchOptions, report: ExploreR
     ...labelled('reach', reachText(options, report)),
   ];
   for (const { signature, count, seed } of failures) {
-    const share = ((count / Math.max(1, runs)) * 100).toPrecision(2);
+    const share = shareText(count / Math.max(1, runs));
     const first = seed === undefined ? '' : `, first with seed ${seed}`;
     lines.push(
-      ...labelled('found', paint(style, 'red', signature) + ` in ${thousands(count)} (${share} %)${first}`),
+      ...labelled('found', `${paint(style, 'red', signature)} in ${thousands(count)} (${share})${first}`),
     );
   }
   if (failures.length === 0) lines.push(...labelled('found', paint(style, 'green', 'nothing')));
@@ -100,6 +102,26 @@ function reachText(options: SearchOptions, report: ExploreReport): string {
   return `${stop}a sample; one run shows a bug of depth ${depth} with a probability of at least 1/(${actors} x ${lengthSteps}^${depth - 1}) = ${bound.toPrecision(2)}`;
 }
 
+/** Two digits of a percentage, or all of it. */
+function shareText(share: number): string {
+  return share === 1 ? 'all' : `${Number((share * 100).toPrecision(2))} %`;
+}
+
+/** Rows of a table: more are a wall and not a picture. */
+const MOST_ROWS = 100;
+
+/** A timeline as a table; of a long one what is marked, and the end. */
+export function tableText(lines: Timeline, style: Style, width: number): string {
+  const { rows } = lines;
+  const left = rows.length - MOST_ROWS;
+  if (left <= 0) return timelineText(lines, style, width);
+  const kept = rows.filter((row, i) => row.mark !== undefined || i >= left);
+  return [
+    `... ${plural(rows.length - kept.length, 'row')} left out; --json has them\n`,
+    timelineText({ ...lines, rows: kept }, style, width),
+  ].join('\n');
+}
+
 /** The smallest schedule that fails, and why it does. */
 export function counterexampleText(
   plan: Plan,
@@ -111,9 +133,15 @@ export function counterexampleText(
   for (const finding of result.findings.slice(0, 1)) {
     lines.push(...findingText(explain(finding, plan.platform, result.unfinished), style), '');
   }
-  if (result.findings.length === 0) lines.push(...wrap(`${signature}: ${result.error ?? ''}`.trim()), '');
+  if (result.findings.length === 0) lines.push(...wrap(whyText(signature, result.error)), '');
   lines.push(...labelled('schedule', scheduleText(choices.length, shrunk)), '', table);
   return lines.join('\n');
+}
+
+function whyText(signature: string, error: string | undefined): string {
+  if (signature === 'step-limit')
+    return 'step-limit: the run did not end; use a larger --max-steps, or a scenario that ends';
+  return error ?? signature;
 }
 
 function scheduleText(steps: number, shrunk: Counterexample['shrunk']): string {
@@ -123,11 +151,17 @@ function scheduleText(steps: number, shrunk: Counterexample['shrunk']): string {
   return `${plural(steps, 'step')} with ${plural(preemptions, 'preemption')} and ${plural(delays, 'delay')} of the hardware${proof}`;
 }
 
-/** The line to type to see it again. */
+/** Characters of a token that anybody wants to paste. */
+const PASTED = 1500;
+
+/** The line to type to see it again. @param saved file that holds the token */
 export function replayLines(token: string, saved: string | undefined): string {
-  return [
-    '',
-    ...labelled('replay', `flushlab replay ${token}`),
-    ...(saved === undefined ? [] : labelled('', `or flushlab replay ${saved}`)),
-  ].join('\n');
+  const lines: string[] = [''];
+  if (token.length <= PASTED) lines.push(...labelled('replay', `flushlab replay ${token}`));
+  else if (saved === undefined) {
+    const size = `its token has ${thousands(token.length)} characters`;
+    lines.push(...labelled('replay', `${size}: --save FILE keeps it for flushlab replay FILE`));
+  }
+  if (saved !== undefined) lines.push(...labelled('replay', `flushlab replay ${saved}`));
+  return lines.join('\n');
 }

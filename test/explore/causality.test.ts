@@ -72,7 +72,12 @@ describe('what happened before what', () => {
 type Event = readonly [kind: number, cpu: number, a?: number, b?: number, c?: number];
 
 /** Do two steps of the machine depend on each other? */
-function depend(one: readonly Event[], other: readonly Event[], name = 'neoverse', uncached = false): boolean {
+function depend(
+  one: readonly Event[],
+  other: readonly Event[],
+  name = 'neoverse',
+  uncached = false,
+): boolean {
   const footprints = new Footprints(smallPlatforms[name], false, uncached);
   const [a, b] = [one, other].map((events) => {
     const log = new EventLog();

@@ -18,7 +18,8 @@ export function searchFully(execution: Execution, most: number, onRun: () => voi
       execution.take(execution.enabled[0]);
     }
     onRun();
-    while (path.length > 0 && path[path.length - 1].at + 1 === path[path.length - 1].enabled.length) path.pop();
+    while (path.length > 0 && path[path.length - 1].at + 1 === path[path.length - 1].enabled.length)
+      path.pop();
     if (path.length === 0) return schedules;
     path[path.length - 1].at++;
   }

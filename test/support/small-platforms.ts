@@ -4,7 +4,11 @@ import { neoverse } from '../../src/platforms/neoverse.ts';
 import { x86_64 } from '../../src/platforms/x86-64.ts';
 import { changed } from './machine.ts';
 
-function smaller(base: Platform, name: string, change: (platform: PlatformInput) => void = () => {}): Platform {
+function smaller(
+  base: Platform,
+  name: string,
+  change: (platform: PlatformInput) => void = () => {},
+): Platform {
   return changed(base, (p) => {
     p.name = name;
     p.memoryBytes = 1 << 16;

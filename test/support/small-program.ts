@@ -19,7 +19,12 @@ export type Op =
   | { readonly op: 'load' | 'add' | 'exclusive'; readonly word: number }
   | { readonly op: 'store'; readonly word: number; readonly value: number; readonly bytes?: number }
   | { readonly op: 'load-physical' | 'add-physical'; readonly word: number; readonly uncached?: boolean }
-  | { readonly op: 'store-physical'; readonly word: number; readonly value: number; readonly uncached?: boolean }
+  | {
+      readonly op: 'store-physical';
+      readonly word: number;
+      readonly value: number;
+      readonly uncached?: boolean;
+    }
   | { readonly op: 'dmb' | 'dsb' | 'mask' | 'unmask' | 'wfi' | 'flush-all' | 'flush-asid' }
   | { readonly op: 'flush' | 'broadcast' | 'contract' | 'free'; readonly page: number }
   | { readonly op: 'unmap' | 'remap' | 'clean-entry'; readonly page: number }
@@ -49,7 +54,7 @@ interface Layout {
   readonly roots: readonly number[];
 }
 
-export const BASE = 0x4000_0000;
+const BASE = 0x4000_0000;
 const PAGE = 4096;
 /** In place of a value, for an access that faulted. */
 const FAULTED = -1;
@@ -115,7 +120,13 @@ export class SmallRun {
   private machine: Machine | undefined;
   private layout: Layout | undefined;
 
-  constructor(platform: Platform, program: SmallProgram, budgets: Budgets, keepGoing: boolean, strict = false) {
+  constructor(
+    platform: Platform,
+    program: SmallProgram,
+    budgets: Budgets,
+    keepGoing: boolean,
+    strict = false,
+  ) {
     const workload: Workload<Layout> = {
       setup: (machine) => {
         this.machine = machine;
@@ -125,7 +136,10 @@ export class SmallRun {
       start: ({ cpu, checker, layout }) => {
         this.seen[cpu.index] = [];
         const desk = { cpu, checker, layout, seen: this.seen[cpu.index] };
-        return { program: perform(desk, program.cpus[cpu.index]), vectors: vectorsOf(desk, program.handlers) };
+        return {
+          program: perform(desk, program.cpus[cpu.index]),
+          vectors: vectorsOf(desk, program.handlers),
+        };
       },
       speculation: ({ virtual }) => [virtual[0]],
     };

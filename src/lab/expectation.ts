@@ -1,0 +1,216 @@
+/**
+ * What a test expects of a scenario: its schedules are explored in this thread, and what is found is told with
+ * the smallest run that shows it.
+ */
+import { relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Execution } from '../explore/execution.ts';
+import { type ExploreReport, explore, type Strategy } from '../explore/explorer.ts';
+import { Policy } from '../explore/policy.ts';
+import { type Failure, signatureOf } from '../explore/shard.ts';
+import { shrink } from '../explore/shrink.ts';
+import { timeline } from '../explore/timeline.ts';
+import type { Replay } from '../explore/token.ts';
+import type { Job } from '../hosts/job.ts';
+import { loadWorkload } from '../hosts/session.ts';
+import type { Platform } from '../machine/platform.ts';
+import { parsePlatform } from '../machine/platform-checks.ts';
+import { platformByName, platforms } from '../platforms/index.ts';
+import { counterexampleText, replayLines } from '../report/explore-text.ts';
+import { timelineText } from '../report/timeline-text.ts';
+import { scenarios } from '../scenarios/index.ts';
+import { findVariant, type Scenario, ScenarioError } from '../scenarios/scenario.ts';
+import { jobOf, makePlan, type Plan } from './plan.ts';
+import { counterexampleOf, defaultBudgets, exploreLimits, replayTwice } from './search.ts';
+
+/** How schedules are explored for an expectation. */
+export interface CoherencyOptions {
+  /** Default: the first variant that is to show what the expectation is about, otherwise the first. */
+  readonly variant?: string;
+  readonly cpus?: number;
+  /** Name of a built-in platform, or a platform; default: the scenario's choice. */
+  readonly platform?: string | Platform;
+  readonly parameters?: Readonly<Record<string, string | number>>;
+  /** Default: pct. */
+  readonly strategy?: Strategy;
+  /** Runs to make at most; default: 2,000, and 200,000 for searches that can be complete. */
+  readonly runs?: number;
+  /** First seed of strategies that sample; default: 1, so that a test does the same every time. */
+  readonly seed?: number;
+  /** pct: ordering constraints that the bug needs; default: 3. */
+  readonly depth?: number;
+  /** Every schedule, at the scenario's small size: no answer is a failure. */
+  readonly exhaustive?: boolean;
+  /** Limit on the steps of a run. */
+  readonly maxSteps?: number;
+}
+
+const EXHAUSTIVE_RUNS = 200_000;
+const SAMPLED_RUNS = 2_000;
+const SHRINK_RUNS = 5_000;
+const TABLE_WIDTH = 110;
+
+/** What was explored, and how. */
+export interface Explored {
+  readonly plan: Plan;
+  readonly on: Execution;
+  readonly report: ExploreReport;
+}
+
+/** A schedule may have more of what disturbs than a search would. */
+const ANYTHING = { walk: 1e9, prefetch: 1e9, evict: 1e9 };
+
+export async function exploreFor(
+  scenario: Scenario,
+  usual: string | undefined,
+  options: CoherencyOptions,
+): Promise<Explored> {
+  const { exhaustive = false, seed = 1, depth = 3 } = options;
+  const strategy = exhaustive ? 'dpor' : (options.strategy ?? 'pct');
+  const small = exhaustive ? scenario.small : undefined;
+  const plan = planOf(scenario, options.variant ?? usual ?? scenario.variants[0].name, {
+    platform: options.platform,
+    cpus: options.cpus ?? small?.cpus,
+    parameters: { ...small?.parameters, ...options.parameters },
+  });
+  const budgets = defaultBudgets(plan);
+  const job = jobOf(plan, exploreLimits(plan, options.maxSteps), seed);
+  const on = new Execution(job, await workloadOf(scenario, job), budgets);
+  const samples = strategy === 'pct' || strategy === 'random';
+  const runs = options.runs ?? (samples ? SAMPLED_RUNS : EXHAUSTIVE_RUNS);
+  const most = { preemptions: 2, delays: 2 };
+  const report = await explore(job, { strategy, seed, runs, depth, budgets, most, workers: 0 });
+  return { plan, on, report };
+}
+
+/** @throws ScenarioError that says how to write a scenario whose module cannot be imported again */
+async function workloadOf(scenario: Scenario, job: Job) {
+  try {
+    return await loadWorkload(job);
+  } catch (error) {
+    const remedy = 'make it the default export of a module of its own, with module: import.meta.url';
+    throw new ScenarioError(`${scenario.name}: its module cannot be imported: ${remedy}`, { cause: error });
+  }
+}
+
+/** @throws ScenarioError */
+function planOf(
+  scenario: Scenario,
+  variant: string,
+  { platform, cpus, parameters }: CoherencyOptionsGiven,
+): Plan {
+  const given = Object.entries(parameters ?? {}).map(([key, value]) => [key, String(value)]);
+  return makePlan({
+    scenario,
+    variant: findVariant(scenario, variant),
+    platform: platform === undefined ? undefined : platformOf(platform),
+    cpus,
+    given: Object.fromEntries(given),
+  });
+}
+
+type CoherencyOptionsGiven = {
+  readonly [K in 'platform' | 'cpus' | 'parameters']?: CoherencyOptions[K] | undefined;
+};
+
+/** @throws ScenarioError */
+function platformOf(platform: string | Platform): Platform {
+  if (typeof platform !== 'string') {
+    const parsed = parsePlatform(platform, 'the platform');
+    if ('problems' in parsed) throw new ScenarioError(parsed.problems.join('\n'));
+    return parsed.platform;
+  }
+  const found = platformByName(platform);
+  if (found) return found;
+  throw new ScenarioError(
+    `there is no platform '${platform}': use one of ${Object.keys(platforms).join(', ')}`,
+  );
+}
+
+/** What became of the schedule of a token. */
+export interface Replayed {
+  readonly plan: Plan;
+  readonly on: Execution;
+  /** What was taken. */
+  readonly choices: readonly number[];
+  readonly signature: string;
+}
+
+/**
+ * Follows the schedule of a token on a scenario that may have changed since.
+ * @throws ScenarioError if it cannot be run like that any more
+ */
+export async function replayOn(scenario: Scenario, token: Replay): Promise<Replayed> {
+  const isFixed = scenario.adapt?.(token.variant, token.parameters).platform !== undefined;
+  const plan = planOf(scenario, token.variant, {
+    ...(!isFixed && { platform: token.platform as string | Platform }),
+    cpus: token.cpus,
+    parameters: token.parameters as Record<string, string | number>,
+  });
+  const job = jobOf(plan, exploreLimits(plan, token.maxSteps), token.seed);
+  const on = new Execution(job, await workloadOf(scenario, job), ANYTHING);
+  const choices = follow(on, token.choices);
+  return { plan, on, choices, signature: signatureOf(on) ?? 'finished' };
+}
+
+/** Takes the choices that can be taken, and goes on without interference. @returns what was taken */
+function follow(on: Execution, choices: readonly number[]): number[] {
+  const taken: number[] = [];
+  const policy = new Policy();
+  on.restart();
+  const take = (choice: number, otherwise: number) => {
+    policy.note(on, choice, otherwise);
+    taken.push(choice);
+    on.take(choice);
+  };
+  for (const choice of choices) {
+    if (on.outcome === undefined && on.canTake(choice)) take(choice, policy.choose(on));
+  }
+  while (on.outcome === undefined) {
+    const choice = policy.choose(on);
+    take(choice, choice);
+  }
+  return taken;
+}
+
+/** @throws Error if what was explored does not say whether there is a violation */
+export function demandAnswer({ plan, report }: Explored, { exhaustive }: CoherencyOptions): void {
+  const [failure] = report.failures;
+  if (failure) throw new Error(`${nameOf(plan)}: no answer: a run ended with '${failure.signature}'`);
+  if (!exhaustive || report.complete) return;
+  throw new Error(
+    `${nameOf(plan)}: no answer: the limit of ${report.runs + report.redundant} runs came before every schedule had been explored: raise 'runs', or make the small size smaller`,
+  );
+}
+
+/** The smallest schedule that fails like this, and why it does. */
+export function explained({ plan, on }: Explored, { choices, signature }: Failure): string {
+  const shrunk = shrink(on, choices, signature, SHRINK_RUNS);
+  replayTwice(on, shrunk.choices, signature);
+  return exampleText(plan, on, shrunk.choices, shrunk);
+}
+
+/** @param choices that the execution has just taken */
+export function exampleText(
+  plan: Plan,
+  on: Execution,
+  choices: readonly number[],
+  shrunk?: ReturnType<typeof shrink>,
+): string {
+  const example = counterexampleOf(plan, referenceOf(plan.scenario), on, choices, on.result());
+  const plain = { colour: false };
+  const table = timelineText(timeline(on, choices), plain, TABLE_WIDTH);
+  const shown = shrunk ? { ...example, shrunk } : example;
+  return `${counterexampleText(plan, shown, table, plain)}\n${replayLines(example.token, undefined)}`;
+}
+
+/** What a command line calls a scenario by. */
+function referenceOf(scenario: Scenario): string {
+  if (scenarios.includes(scenario)) return scenario.name;
+  const path = relative(process.cwd(), fileURLToPath(scenario.module));
+  return path.startsWith('.') ? path : `./${path}`;
+}
+
+export function nameOf({ scenario, variant, platform, cpus }: Plan): string {
+  return `${scenario.name}, variant ${variant.name}, on ${platform.name} with ${cpus} CPUs`;
+}
