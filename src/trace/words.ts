@@ -176,7 +176,7 @@ export class ChunkMap {
 
 /** Puts the chunks of an address space in the place of a trace's own numbers. */
 export class Relocation {
-  private readonly table = new Int32Array(CHUNKS).fill(-1);
+  private readonly table = new Int32Array(CHUNKS);
   private known = 0;
   private isIdentity = true;
   private readonly names: Int32Array;
@@ -189,21 +189,18 @@ export class Relocation {
 
   /** @param chunkCount chunks that the trace had named when these words were encoded */
   relocate(words: Uint32Array, chunkCount: number): void {
-    if (this.isIdentity && this.known === chunkCount) return;
+    for (; this.known < chunkCount; this.known++) this.resolve(this.known);
+    if (this.isIdentity) return;
     const { table } = this;
     for (let i = 0; i < words.length; i++) {
       const word = words[i];
-      const chunk = word >>> CHUNK_SHIFT;
-      const to = table[chunk] >= 0 ? table[chunk] : this.resolve(chunk);
-      words[i] = (word & OFFSET_MASK) | (to << CHUNK_SHIFT);
+      words[i] = (word & OFFSET_MASK) | (table[word >>> CHUNK_SHIFT] << CHUNK_SHIFT);
     }
   }
 
-  private resolve(chunk: number): number {
+  private resolve(chunk: number): void {
     const to = this.map.chunkOf(this.names[chunk * NAME_WORDS], this.names[chunk * NAME_WORDS + 1]);
     this.table[chunk] = to;
-    this.known++;
     if (to !== chunk) this.isIdentity = false;
-    return to;
   }
 }
