@@ -1,7 +1,7 @@
 /**
  * Instruction fetch: what the program will execute, which need not be what was stored last. A fill takes
  * the line from the data caches where the platform's fetch sees them, otherwise from the point of
- * unification: the private L2 if there is one, or the memory side.
+ * unification: the private L2s if there are any (all of them, if they are coherent), or the memory side.
  */
 import { ATTRIBUTE_NORMAL } from './attributes.ts';
 import { SHARED } from './cache.ts';
@@ -99,6 +99,10 @@ export class FetchPort {
         return;
       }
       m.unlockCpu(cpu);
+      if (coherence.readUnified(cpu, line, this.line, this.lineVersion)) {
+        cpu.charge(m.platform.costs.cacheToCacheCycles);
+        return;
+      }
     }
     this.memory.readLine(cpu, line, this.line, this.lineVersion);
   }

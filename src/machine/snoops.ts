@@ -145,6 +145,35 @@ export class Snoops {
     return true;
   }
 
+  /**
+   * The line of an instruction fetch that sees nothing above the point of unification: where private L2s are
+   * coherent that point is all of them together, and whoever has the line dirty there gives it. Their L1Ds are
+   * not looked at, and nothing changes its state. The caller holds the home lock only.
+   * @returns true if `data` has it; false if the memory side must answer
+   */
+  readUnified(cpu: CpuState, line: number, data: Int32Array, version: Int32Array): boolean {
+    const { m } = this;
+    if (!m.coherent) return false;
+    for (let word = 0; word < 2; word++) {
+      let bits = m.presence[line * 2 + word];
+      if (word === cpu.index >> 5) bits &= ~(1 << (cpu.index & 31));
+      while (bits !== 0) {
+        const bit = bits & -bits;
+        bits ^= bit;
+        const target = m.cpus[word * 32 + (31 - Math.clz32(bit))];
+        const { l2 } = target;
+        if (!l2) return false;
+        m.lockOther(target);
+        const below = l2.lookup(0, line, 0);
+        const isHere = below >= 0 && isDirty(l2.state[below]);
+        if (isHere) this.copyOut(l2, below, data, version);
+        m.unlockCpu(target);
+        if (isHere) return true;
+      }
+    }
+    return false;
+  }
+
   /** A CPU that lost a line: its monitor opens, and if it waits for a store to that line, it looks again. */
   lineLost(target: CpuState, line: number, clock: number): void {
     const survives = this.m.mutation === 'monitor-survives-snoop';

@@ -38,13 +38,24 @@ describe('a fill of the instruction cache', () => {
     expect([fetch(a), fetch(b)]).toEqual([5, 0]);
   });
 
-  it('comes from the private L2 where that is the point of unification', () => {
+  it.each([
+    ['mesi', 5],
+    ['none', 0],
+  ] as const)('comes from the private L2s together where %s keeps them coherent', (coherence, other) => {
     const { machine, a, b } = withFetch({ fillsFrom: 'unification', snooped: false }, (p) => {
+      p.coherence = coherence;
       p.l2 = { sizeBytes: 128, ways: 2 };
     });
     write(a, 5);
+    expect(machine.peek(PA)).toBe(0);
     machine.caches.byAddressStep(a.hw, PA, PA, CLEAN, 'unification');
-    expect([machine.peek(PA), fetch(a), fetch(b)]).toEqual([0, 5, 0]);
+    // Cleaned to that point it is not in memory yet, but nobody fetches past it.
+    expect([machine.peek(PA), fetch(a), fetch(b)]).toEqual([0, 5, other]);
+    write(a, 6);
+    machine.caches.fetchByAddressStep(a.hw, PA, PA);
+    machine.caches.fetchByAddressStep(b.hw, PA, PA);
+    // What is only in the L1D again is before that point.
+    expect([fetch(a), fetch(b)]).toEqual([5, other]);
   });
 });
 

@@ -23,10 +23,13 @@
  * - Maintenance by address acts on the copy that the address finds in its own CPU's L1D, then, beyond the
  *   point of unification, on the L2 and what it includes, then on what lies behind up to its reach. As a
  *   broadcast it acts on the others first; their virtual tags are searched by physical address.
+ * - A fetch that fills from the point of unification reads its own L2, else any L2 that has the line dirty, if
+ *   a protocol keeps them coherent, else behind them; never an L1D.
  * - Clean leaves a sole owner exclusive. An invalidate without clean throws dirty data away.
  * - The exclusive monitor opens when its CPU loses the last copy of the line, and at others' uncached stores.
  * - Versions count the stores to each word; a copy's word has the version of the last store into it.
  */
+import { isDirty } from './model-cache.ts';
 import { type BufferedStore, type Held, ModelCaches, type ModelCpu } from './model-caches.ts';
 import type { LineWords } from './model-memory.ts';
 
@@ -249,6 +252,11 @@ export class Model extends ModelCaches {
     } else {
       const below = cpu.l2?.find(0, line, 0);
       if (below) return below;
+      const others = this.isCoherent ? this.cpus.filter((other) => other !== cpu) : [];
+      for (const { l2 } of others) {
+        const theirs = l2?.find(0, line, 0);
+        if (theirs && isDirty(theirs)) return theirs;
+      }
     }
     return this.memory.readLine(cpu.index, line);
   }
