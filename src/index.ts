@@ -2,8 +2,14 @@
 export { Checker, type CheckerOptions } from './checker/checker.ts';
 export { type Explanation, type ExplanationLine, explain, type StuckCpu } from './checker/explain.ts';
 export { type FindingKind, type FindingRecord, findingKinds } from './checker/finding.ts';
+export type { Budgets } from './explore/execution.ts';
+export { type ExploreReport, type Strategy, strategies } from './explore/explorer.ts';
+export type { Failure } from './explore/shard.ts';
+export type { Shrunk } from './explore/shrink.ts';
+export { decodeToken, encodeToken, type Replay, TokenError } from './explore/token.ts';
 export type { CpuResult, Job, Outcome, RunResult, Unfinished } from './hosts/job.ts';
 export { runLockstep } from './hosts/lockstep.ts';
+export type { Recording } from './hosts/recording.ts';
 export { ClockFirst } from './hosts/schedulers/clock-first.ts';
 export { RandomWalk } from './hosts/schedulers/random.ts';
 export { RoundRobin } from './hosts/schedulers/round-robin.ts';
@@ -37,6 +43,15 @@ export {
   verdictOf,
 } from './lab/plan.ts';
 export { type SchedulerName, schedulerNames } from './lab/schedulers.ts';
+export {
+  type Counterexample,
+  defaultBudgets,
+  type Found,
+  NotReproducible,
+  recordedExample,
+  type SearchOptions,
+  search,
+} from './lab/search.ts';
 export {
   type CostCell,
   type CostLimits,
@@ -79,6 +94,7 @@ export { loadScenario } from './scenarios/load-scenario.ts';
 export {
   findVariant,
   type ParameterSpec,
+  type ReachableState,
   resolveParameters,
   type Scenario,
   ScenarioError,

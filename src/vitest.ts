@@ -75,8 +75,9 @@ expect.extend({
     const match = failures.find(({ signature }) => signature === wanted);
     const other = failures.find(({ signature }) => isViolation(signature));
     if (!match && !other) demandAnswer(explored, options);
-    const shown = this.isNot ? match : other;
-    const text = shown && (match !== undefined) === this.isNot ? explained(explored, shown) : '';
+    // Whichever is the disappointment; vitest leaves isNot undefined where nothing was negated.
+    const shown = this.isNot ? match : match ? undefined : other;
+    const text = shown ? explained(explored, shown) : '';
     const found = other ? `'${failures.map(({ signature }) => signature).join("', '")}'` : 'nothing';
     return {
       pass: match !== undefined,

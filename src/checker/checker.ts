@@ -21,6 +21,7 @@ import type { Cpu } from '../machine/cpu.ts';
 import { extract, insert } from '../machine/data-port.ts';
 import { EVENT } from '../machine/events.ts';
 import { acquireLock, releaseLock } from '../machine/locks.ts';
+import { PAGE_SHIFT } from '../machine/platform.ts';
 import {
   CTL,
   DVM,
@@ -35,12 +36,17 @@ import type { Shadow } from '../machine/shadow.ts';
 import type { MachineState } from '../machine/state.ts';
 import { ENTRY, TLBI_ALL, TLBI_ASID, TLBI_VA_ALL_ASIDS } from '../machine/tlb.ts';
 import { type FindingKind, type FindingRecord, kindNames, readFinding, writeFinding } from './finding.ts';
+import { Reachable } from './reachable.ts';
 
 export interface CheckerOptions {
   /** Accesses are totally ordered: judge every load, whatever hardware promises. */
   readonly strict?: boolean;
   /** Go on after a finding. */
   readonly keepGoing?: boolean;
+  /** States that programs may say they have reached. */
+  readonly reachable?: readonly string[];
+  /** The one of them that ends the run. */
+  readonly goal?: string | undefined;
 }
 
 export class Checker implements CheckPort {
@@ -51,6 +57,7 @@ export class Checker implements CheckPort {
   private readonly shadow: Shadow;
   private readonly options: CheckerOptions;
   private readonly judgesData: boolean;
+  private readonly reachable: Reachable;
 
   /** @throws Error if the machine was built without a shadow */
   constructor(state: MachineState, options: CheckerOptions = {}) {
@@ -58,6 +65,7 @@ export class Checker implements CheckPort {
     this.m = state;
     this.shadow = state.shadow;
     this.options = options;
+    this.reachable = new Reachable(state, options.reachable ?? [], options.goal);
     const { l1d } = state.cpus[0];
     const aliases = l1d.colours > 1 || l1d.virtualTag;
     this.judgesData = options.strict === true || (state.coherent && !aliases);
@@ -291,6 +299,31 @@ export class Checker implements CheckPort {
   }
 
   /**
+   * The run has come to a state that the scenario declares reachable: said by the program in whose step that
+   * becomes so, out of what it knows itself, or by `finish`.
+   */
+  reached(state: string): void {
+    this.reachable.reached(state);
+  }
+
+  /** A stretch of this program begins in which others are to be seen: `reachedWithin` counts until `leaves`. */
+  enters(state: string): void {
+    this.reachable.move(state, 1);
+  }
+
+  leaves(state: string): void {
+    this.reachable.move(state, -1);
+  }
+
+  /**
+   * `reached`, if some CPU is within the stretch of that state now. Threads look a little after the step that
+   * it is about.
+   */
+  reachedWithin(state: string): void {
+    this.reachable.reachedWithin(state);
+  }
+
+  /**
    * Contract point: from now on nothing may be reached through what the table word at `ptePa` said before
    * the newest store that `cpu` issued to it, which may still sit in its write buffer.
    */
@@ -317,6 +350,7 @@ export class Checker implements CheckPort {
   frameFreed(frame: number): void {
     const { shadow, m } = this;
     m.events?.push(EVENT.FREED, -1, frame, 0, 0);
+    m.touched?.mark((frame << PAGE_SHIFT) >>> m.lineShift);
     shadow.frameGeneration[frame]++;
     shadow.frameEpoch[frame] = m.nextEpoch();
   }

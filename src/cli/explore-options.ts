@@ -1,13 +1,18 @@
 /** Options of the commands that explore schedules. */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { type Command, Option } from 'commander';
 import { Checkpoint, CheckpointError } from '../explore/checkpoint.ts';
 import { type Strategy, strategies } from '../explore/explorer.ts';
 import { makePlan, type Plan } from '../lab/plan.ts';
 import { defaultBudgets, type SearchOptions } from '../lab/search.ts';
-import { findVariant, type Scenario } from '../scenarios/scenario.ts';
+import { version } from '../lab/version.ts';
+import { findState, findVariant, type Scenario } from '../scenarios/scenario.ts';
 import { UsageError } from './errors.ts';
 import { integer, resolvePlatform, seedOption, setting } from './options.ts';
+import { attempt, checkWritable } from './output-file.ts';
 
 /** As commander leaves them. */
 export interface ExploreFlags {
@@ -29,6 +34,7 @@ export interface ExploreFlags {
   readonly checkpoint?: string;
   readonly shrink: boolean;
   readonly save?: string;
+  readonly reach?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
@@ -57,10 +63,11 @@ export function withSearchOptions(command: Command): Command {
     .option(
       '--workers <n>',
       'runs side by side; changes nothing but the time',
-      integer('--workers', 0, 256),
+      integer('--workers', 1, 256),
       availableParallelism(),
     )
-    .option('--checkpoint <file>', 'keep what is done in a file, and go on from it')
+    .option('--checkpoint <file>', 'keep what is done in a file, and go on from it; seed 1 unless given')
+    .option('--reach <state>', 'search for a state that the scenario declares reachable, and show how')
     .option('--no-shrink', 'leave the schedule that fails as it was found')
     .option('--save <file>', 'write the replay token to a file as well')
     .option('--json', 'print JSON')
@@ -80,10 +87,13 @@ export function withStrategyOptions(command: Command): Command {
 /** @throws UsageError, ScenarioError */
 export function planFor(scenario: Scenario, flags: ExploreFlags, isSmall: boolean): Plan {
   const small = isSmall ? scenario.small : undefined;
+  const usual =
+    (flags.reach === undefined ? undefined : findState(scenario, flags.reach).variants?.[0]) ??
+    scenario.variants[0].name;
   const given = Object.entries(small?.parameters ?? {}).map(([key, value]) => [key, String(value)]);
   return makePlan({
     scenario,
-    variant: findVariant(scenario, flags.variant ?? scenario.variants[0].name),
+    variant: findVariant(scenario, flags.variant ?? usual),
     platform: flags.platform === undefined ? undefined : resolvePlatform(flags.platform),
     cpus: flags.cpus ?? small?.cpus,
     given: { ...Object.fromEntries(given), ...flags.set },
@@ -116,6 +126,7 @@ export function searchOptions(
     if (budgets[name] === 0 || platform.agents.includes(name)) continue;
     throw new UsageError(`${option} ${budgets[name]}: ${platform.name} has no agent '${name}': leave it out`);
   }
+  if (flags.save !== undefined) checkWritable('--save', flags.save);
   const options = {
     strategy,
     seed,
@@ -126,6 +137,7 @@ export function searchOptions(
     most: { preemptions: flags.preemptions ?? 2, delays: flags.delays ?? 2 },
     workers: flags.workers,
     maxSteps: flags.maxSteps,
+    goal: flags.reach,
     shrinkRuns: flags.shrink ? SHRINK_RUNS : 0,
   };
   return { ...options, checkpoint: openCheckpoint(plan, options, flags.checkpoint) };
@@ -137,16 +149,19 @@ function openCheckpoint(
   path: string | undefined,
 ): Checkpoint | undefined {
   if (path === undefined) return undefined;
-  const { variant, platform, cpus, parameters } = plan;
-  const { workers: _, ...rest } = options;
-  const key = JSON.stringify([plan.scenario.name, variant.name, platform, cpus, parameters, rest]);
-  try {
-    return new Checkpoint(path, key);
-  } catch (error) {
-    if (error instanceof CheckpointError) throw new UsageError(error.message);
-    const { code } = error as NodeJS.ErrnoException;
-    throw new UsageError(
-      `--checkpoint ${path}: cannot be written (${code}): name a file in a folder that exists`,
-    );
-  }
+  const { scenario, variant, platform, cpus, parameters } = plan;
+  // Neither changes what is explored.
+  const { workers: _, shrinkRuns: __, ...rest } = options;
+  const code = createHash('sha256')
+    .update(readFileSync(fileURLToPath(scenario.module)))
+    .digest('hex');
+  const key = JSON.stringify([version, scenario.name, code, variant.name, platform, cpus, parameters, rest]);
+  return attempt('--checkpoint', path, () => {
+    try {
+      return new Checkpoint(path, key);
+    } catch (error) {
+      if (error instanceof CheckpointError) throw new UsageError(error.message);
+      throw error;
+    }
+  });
 }

@@ -1,8 +1,7 @@
 /** flushlab explore and flushlab verify: the schedules of a scenario, a sample of them or all. */
-import { writeFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { Execution } from '../explore/execution.ts';
-import type { Strategy } from '../explore/explorer.ts';
+import type { ExploreReport, Strategy } from '../explore/explorer.ts';
 import { isViolation } from '../explore/shard.ts';
 import { timeline } from '../explore/timeline.ts';
 import { loadWorkload } from '../hosts/session.ts';
@@ -24,9 +23,11 @@ import {
   tableText,
 } from '../report/explore-text.ts';
 import { toJson } from '../report/json.ts';
+import { isExhaustive } from '../report/reached-text.ts';
 import { labelled, plural, thousands } from '../report/text.ts';
 import { loadScenario } from '../scenarios/load-scenario.ts';
-import { EXIT, UsageError } from './errors.ts';
+import { statesOf } from '../scenarios/scenario.ts';
+import { EXIT } from './errors.ts';
 import {
   type ExploreFlags,
   planFor,
@@ -34,7 +35,8 @@ import {
   withSearchOptions,
   withStrategyOptions,
 } from './explore-options.ts';
-import { drawSeed, SCENARIO_ARGUMENT } from './options.ts';
+import { drawSeed, quoted, SCENARIO_ARGUMENT } from './options.ts';
+import { writeLine } from './output-file.ts';
 import { complain, Interrupt, Progress, print, stdoutStyle, stdoutWidth } from './terminal.ts';
 
 /** @param done takes the exit code */
@@ -65,34 +67,33 @@ async function exploreOrVerify(
 ): Promise<number> {
   const scenario = await loadScenario(name, process.cwd());
   const plan = planFor(scenario, flags, isSmall);
-  const options = searchOptions(plan, name, flags, strategy, flags.seed ?? (isSmall ? 1 : drawSeed()));
-  if (flags.json !== true) print(exploreHead(plan, options, stdoutStyle));
-  const found = await searchWithProgress(plan, options, flags.quiet === true);
+  // A checkpoint goes on with the seeds it was begun with.
+  const usual = isSmall || flags.checkpoint !== undefined ? 1 : drawSeed();
+  const options = searchOptions(plan, name, flags, strategy, flags.seed ?? usual);
+  const found = await searchWithProgress(plan, options, flags);
   if (found instanceof NotReproducible) {
     complain(`${found.message}; this is a fault: nothing that was found can be relied on`);
     return EXIT.FAULT;
   }
   const { report, counterexample } = found;
-  const save = counterexample && saveToken(counterexample, flags.save);
+  if (counterexample && flags.save !== undefined) writeLine('--save', flags.save, counterexample.token);
   const lines = counterexample && (await timelineOf(options, counterexample));
   if (flags.json === true) print(toJson(exploreReport(plan, options, found, lines)));
-  else {
-    print(exploreBody(plan, options, report, stdoutStyle));
-    if (counterexample && lines) {
-      const { plan: size } = counterexample;
-      if (size !== plan) print(`\n${labelled('smaller', sizeText(size)).join('\n')}`);
-      const table = isLimit(counterexample) ? '' : tableText(lines, stdoutStyle, stdoutWidth());
-      print(counterexampleText(plan, counterexample, table, stdoutStyle));
-      print(replayLines(counterexample.token, save));
-    } else if (isSmall && report.complete) print(verifiedText(report.runs));
-  }
-  return exitCode(found, strategy);
+  else if (counterexample && lines) {
+    const { plan: size } = counterexample;
+    if (size !== plan) print(`\n${labelled('smaller', sizeText(size, options.goal)).join('\n')}`);
+    const table = isLimit(counterexample) ? '' : tableText(lines, stdoutStyle, stdoutWidth());
+    print(counterexampleText(plan, counterexample, table, stdoutStyle));
+    print(replayLines(counterexample.token, flags.save && quoted(flags.save)));
+  } else if (isSmall && exitCode(plan, options, found) === EXIT.OK) print(verifiedText(report.runs));
+  return exitCode(plan, options, found);
 }
 
-/** A size at which the same goes wrong. */
-function sizeText({ cpus, parameters }: Plan): string {
+/** A size at which the same happens. */
+function sizeText({ cpus, parameters }: Plan, goal: string | undefined): string {
   const set = Object.entries(parameters).map(([name, value]) => `${name}=${value}`);
-  return `it also fails with ${plural(cpus, 'CPU')}, ${set.join(' ')}: shown from here on`;
+  const what = goal === undefined ? 'it also fails' : 'it is reached as well';
+  return `${what} with ${plural(cpus, 'CPU')}, ${set.join(' ')}: shown from here on`;
 }
 
 /** The run was cut off: what it did until then explains nothing. */
@@ -104,52 +105,58 @@ function verifiedText(runs: number): string {
   return `  verified at this size: ${thousands(runs)} schedules stand for all`;
 }
 
+/**
+ * Searches, and prints what is searched and what was explored. Ctrl-C ends the exploring, and what is known
+ * is reported; from then on Ctrl-C ends the process.
+ */
 async function searchWithProgress(
   plan: Plan,
   options: SearchOptions,
-  quiet: boolean,
+  { json, quiet }: ExploreFlags,
 ): Promise<Found | NotReproducible> {
-  const progress = new Progress(quiet);
-  const interrupt = new Interrupt(async () => {});
+  const progress = new Progress(quiet === true);
+  const abort = new AbortController();
+  const interrupt = new Interrupt(async () => abort.abort());
+  if (json !== true) print(exploreHead(plan, options, stdoutStyle));
   const began = performance.now();
+  const done = () => {
+    interrupt.dispose();
+    progress.clear();
+  };
   const onProgress = (runs: number, failures: number) => {
     const rate = (runs / (performance.now() - began)) * 1000;
-    progress.show(`${thousands(runs)} schedules, ${thousands(rate)}/s, ${failures} ways to fail`);
+    progress.show(`${thousands(runs)} schedules, ${thousands(rate)}/s, ${plural(failures, 'way')} to fail`);
     return !interrupt.interrupted;
   };
+  const onExplored = (report: ExploreReport) => {
+    done();
+    if (json !== true) print(exploreBody(plan, options, report, stdoutStyle));
+  };
   try {
-    return await search(plan, { ...options, onProgress });
+    return await search(plan, { ...options, signal: abort.signal, onProgress, onExplored });
   } catch (error) {
     if (error instanceof NotReproducible) return error;
     throw error;
   } finally {
-    interrupt.dispose();
-    progress.clear();
+    done();
   }
-}
-
-/** @throws UsageError */
-function saveToken({ token }: Counterexample, path: string | undefined): string | undefined {
-  if (path === undefined) return undefined;
-  try {
-    writeFileSync(path, `${token}\n`);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new UsageError(`--save ${path}: cannot be written (${code}): name a file in a folder that exists`);
-  }
-  return path;
 }
 
 async function timelineOf(options: SearchOptions, { plan, choices }: Counterexample) {
-  const job = jobOf(plan, exploreLimits(plan, options.maxSteps), options.seed);
+  const job = jobOf(plan, exploreLimits(plan, options.maxSteps, options.goal), options.seed);
   return timeline(new Execution(job, await loadWorkload(job), options.budgets), choices);
 }
 
-function exitCode({ report }: Found, strategy: Strategy): number {
+/** A search for a state answers that question alone; any other also that what must be reachable is. */
+function exitCode({ scenario, variant }: Plan, { strategy, goal }: SearchOptions, { report }: Found): number {
   const { failures, complete, stopped } = report;
-  if (failures.some(({ signature }) => isViolation(signature))) return EXIT.VIOLATION;
-  if (failures.some(({ signature }) => signature.startsWith('error'))) return EXIT.FAULT;
+  const wanted = goal === undefined ? statesOf(scenario, variant.name) : [goal];
+  const isMissing = report.reached.some(({ name, count }) => wanted.includes(name) && count === 0);
+  if (goal !== undefined && !isMissing) return EXIT.OK;
   if (stopped) return EXIT.INTERRUPTED;
+  if (goal === undefined && failures.some(({ signature }) => isViolation(signature))) return EXIT.VIOLATION;
+  if (failures.some(({ signature }) => signature.startsWith('error'))) return EXIT.FAULT;
+  if (isMissing) return isExhaustive(report) ? EXIT.VIOLATION : EXIT.BOUND;
   if (failures.length > 0) return EXIT.BOUND;
   return complete || strategy === 'pct' || strategy === 'random' ? EXIT.OK : EXIT.BOUND;
 }

@@ -6,6 +6,7 @@ import { demoCommand } from './demo.ts';
 import { EXIT, UsageError } from './errors.ts';
 import { exploreCommand, verifyCommand } from './explore.ts';
 import { listCommand } from './list.ts';
+import { litmusCommand } from './litmus.ts';
 import { newCommand } from './new.ts';
 import { platformCommand } from './platform.ts';
 import { replayCommand, shrinkCommand } from './replay.ts';
@@ -44,6 +45,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     costCommand(done),
     demoCommand(done),
     traceCommand(done),
+    litmusCommand(done),
   ];
   for (const command of commands) program.addCommand(command);
   quieten(program);

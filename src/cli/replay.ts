@@ -2,13 +2,21 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { Execution } from '../explore/execution.ts';
+import { goalOf } from '../explore/reached.ts';
 import { isViolation, signatureOf } from '../explore/shard.ts';
 import { shrink } from '../explore/shrink.ts';
 import { timeline } from '../explore/timeline.ts';
 import { decodeToken, type Replay, TokenError } from '../explore/token.ts';
 import { loadWorkload } from '../hosts/session.ts';
 import { jobOf, makePlan, type Plan } from '../lab/plan.ts';
-import { counterexampleOf, exploreLimits, NotReproducible, replay, replayTwice } from '../lab/search.ts';
+import {
+  canBeShrunk,
+  counterexampleOf,
+  exploreLimits,
+  NotReproducible,
+  replay,
+  replayTwice,
+} from '../lab/search.ts';
 import { version } from '../lab/version.ts';
 import type { Platform } from '../machine/platform.ts';
 import { parsePlatform } from '../machine/platform-checks.ts';
@@ -17,15 +25,17 @@ import { counterexampleText, replayLines, tableText } from '../report/explore-te
 import { toJson } from '../report/json.ts';
 import { labelled, paint } from '../report/text.ts';
 import { loadScenario } from '../scenarios/load-scenario.ts';
-import { findVariant } from '../scenarios/scenario.ts';
+import { findState, findVariant } from '../scenarios/scenario.ts';
 import { EXIT, UsageError } from './errors.ts';
-import { integer, resolvePlatform } from './options.ts';
+import { integer, quoted, resolvePlatform } from './options.ts';
+import { checkWritable, writeLine } from './output-file.ts';
 import { complain, print, stdoutStyle, stdoutWidth } from './terminal.ts';
 
 interface ReplayFlags {
   readonly force?: boolean;
   readonly json?: boolean;
   readonly runs: number;
+  readonly save?: string;
 }
 
 const TOKEN = 'a replay token, or a file that holds one';
@@ -46,6 +56,7 @@ export function shrinkCommand(done: (code: number) => void): Command {
     .description('look for the smallest schedule that fails like the one of a token')
     .argument('<token>', TOKEN)
     .option('--runs <n>', 'runs to make at most', integer('--runs', 1, 1e9), 50_000)
+    .option('--save <file>', 'write the replay token to a file as well')
     .option('--force', 'try a token of another version of flushlab')
     .option('--json', 'print JSON')
     .action(async (word: string, flags: ReplayFlags) => done(await smaller(word, flags)));
@@ -69,39 +80,40 @@ async function again(word: string, flags: ReplayFlags): Promise<number> {
   }
   const example = counterexampleOf(plan, token.scenario, on, token.choices.slice(0, on.choices), on.result());
   await show(prepared, example, flags);
-  return isViolation(signature)
-    ? EXIT.VIOLATION
-    : signature.startsWith('error')
-      ? EXIT.FAULT
-      : signature === 'finished'
-        ? EXIT.OK
-        : EXIT.BOUND;
+  return exitCode(signature, token);
+}
+
+/** As it did, if that is a violation; a state that is not reached any more may be reached in another way. */
+function exitCode(signature: string, token: Replay): number {
+  if (isViolation(signature)) return EXIT.VIOLATION;
+  if (signature.startsWith('error')) return EXIT.FAULT;
+  if (goalOf(token.signature) !== undefined) return signature === token.signature ? EXIT.OK : EXIT.BOUND;
+  return signature === 'finished' ? EXIT.OK : EXIT.BOUND;
 }
 
 async function smaller(word: string, flags: ReplayFlags): Promise<number> {
+  if (flags.save !== undefined) checkWritable('--save', flags.save);
   const prepared = await prepare(word, flags);
   const { token, plan, on } = prepared;
   replay(on, token.choices);
   const signature = signatureOf(on) ?? 'finished';
-  if (signature !== token.signature || !isViolation(signature)) {
+  if (signature !== token.signature || !canBeShrunk(signature)) {
     throw new UsageError(
-      `the schedule ends with '${signature}'${signature === token.signature ? '' : `, the token says '${token.signature}'`}: only one that shows a violation can be made smaller`,
+      `the schedule ends with '${signature}'${signature === token.signature ? '' : `, the token says '${token.signature}'`}: only one that shows a violation or reaches a state can be made smaller`,
     );
   }
   const shrunk = shrink(on, token.choices, signature, flags.runs);
   try {
     const result = replayTwice(on, shrunk.choices, signature);
-    await show(
-      prepared,
-      { ...counterexampleOf(plan, token.scenario, on, shrunk.choices, result), shrunk },
-      flags,
-    );
+    const example = counterexampleOf(plan, token.scenario, on, shrunk.choices, result);
+    if (flags.save !== undefined) writeLine('--save', flags.save, example.token);
+    await show(prepared, { ...example, shrunk }, flags);
   } catch (error) {
     if (!(error instanceof NotReproducible)) throw error;
     complain(error.message);
     return EXIT.FAULT;
   }
-  return EXIT.VIOLATION;
+  return exitCode(signature, token);
 }
 
 async function show(
@@ -118,7 +130,7 @@ async function show(
   print(paint(stdoutStyle, 'bold', `${scenario.name}, variant ${variant.name}: ${variant.title}`));
   print(labelled('token', `made by flushlab ${token.version}`).join('\n'));
   print(counterexampleText(plan, example, tableText(lines, stdoutStyle, stdoutWidth()), stdoutStyle));
-  if (example.shrunk) print(replayLines(example.token, undefined));
+  if (example.shrunk) print(replayLines(example.token, flags.save && quoted(flags.save)));
 }
 
 /** @throws UsageError, ScenarioError */
@@ -130,6 +142,8 @@ async function prepare(word: string, flags: ReplayFlags): Promise<Prepared> {
     );
   }
   const scenario = await loadScenario(token.scenario, process.cwd());
+  const goal = goalOf(token.signature);
+  if (goal !== undefined) findState(scenario, goal);
   const parameters = Object.entries(token.parameters).map(([key, value]) => [key, String(value)]);
   const fixed = scenario.adapt?.(token.variant, token.parameters).platform !== undefined;
   const plan = makePlan({
@@ -139,20 +153,27 @@ async function prepare(word: string, flags: ReplayFlags): Promise<Prepared> {
     cpus: token.cpus,
     given: Object.fromEntries(parameters),
   });
-  const job = jobOf(plan, exploreLimits(plan, token.maxSteps), token.seed);
+  const job = jobOf(plan, exploreLimits(plan, token.maxSteps, goal), token.seed);
   // A schedule may have more of what disturbs than a search would.
   const budgets = { walk: 1e9, prefetch: 1e9, evict: 1e9 };
   return { token, plan, on: new Execution(job, await loadWorkload(job), budgets) };
 }
 
+/** @throws UsageError */
 function readToken(word: string): Replay {
   try {
     return decodeToken(existsSync(word) ? readFileSync(word, 'utf8') : word);
   } catch (error) {
-    if (error instanceof TokenError) throw new UsageError(error.message);
-    throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== undefined) throw new UsageError(`${word}: cannot be read (${code}): ${NAME_IT}`);
+    if (!(error instanceof TokenError)) throw error;
+    if (existsSync(word)) throw new UsageError(`${word}: ${error.message}`);
+    if (/[./\\]/.test(word)) throw new UsageError(`${word}: there is no such file: ${NAME_IT}`);
+    throw new UsageError(error.message);
   }
 }
+
+const NAME_IT = 'name one that --save or --record has written, or paste the token itself';
 
 function platformOf(platform: unknown): Platform {
   if (typeof platform === 'string') return resolvePlatform(platform);

@@ -1,8 +1,5 @@
 /** flushlab stress: many runs with consecutive seeds. */
-
-import { accessSync, constants, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { dirname } from 'node:path';
 import { Command } from 'commander';
 import { ThreadsHost } from '../hosts/threads.ts';
 import { LockstepPool } from '../lab/lockstep-pool.ts';
@@ -11,7 +8,7 @@ import { NotReproducible, recordedExample } from '../lab/search.ts';
 import { behaved, type StressHost, stressVariant, type Tally } from '../lab/stress.ts';
 import { stressReport, toJson } from '../report/json.ts';
 import { type Skipped, stressText } from '../report/stress-text.ts';
-import { labelled, plural } from '../report/text.ts';
+import { labelled, pasted, plural } from '../report/text.ts';
 import { loadScenario } from '../scenarios/load-scenario.ts';
 import { findVariant, type Scenario, ScenarioError } from '../scenarios/scenario.ts';
 import { EXIT, UsageError } from './errors.ts';
@@ -25,6 +22,7 @@ import {
   SCENARIO_ARGUMENT,
   withRunOptions,
 } from './options.ts';
+import { checkWritable, writeLine } from './output-file.ts';
 import { repeatLine, settingsOf } from './run.ts';
 import { complain, Interrupt, Progress, print, stdoutStyle } from './terminal.ts';
 
@@ -108,16 +106,20 @@ async function keepRecorded(
   tallies: readonly Tally[],
 ): Promise<number> {
   const first = tallies.flatMap(({ firsts }) => firsts)[0];
-  if (!first) return EXIT.OK;
+  if (!first) {
+    if (flags.json !== true)
+      print(`\n${labelled('recorded', 'nothing: no run shows a violation').join('\n')}`);
+    return EXIT.OK;
+  }
   const { plan, seed, result } = first;
   const limits = { ...limitsOf(flags, plan.scenario), record: true };
   try {
     const { token, choices } = await recordedExample(plan, jobOf(plan, limits, seed), result, name);
-    writeFileSync(path, `${token}\n`);
+    writeLine('--record', path, token);
     if (flags.json === true) return EXIT.OK;
     const what = `${first.kind} with seed ${seed}: ${plural(choices.length, 'step')} on threads, replayed on lockstep event by event`;
     print(`\n${labelled('recorded', what).join('\n')}`);
-    print(labelled('', `flushlab shrink ${quoted(path)}`).join('\n'));
+    print(pasted('', `flushlab shrink ${quoted(path)}`));
     return EXIT.OK;
   } catch (error) {
     if (!(error instanceof NotReproducible)) throw error;
@@ -131,14 +133,7 @@ function checkRecord({ host, record }: StressFlags): void {
   if (record === undefined) return;
   if (host !== 'threads')
     throw new UsageError('--record: lockstep repeats itself by its seed: add --host threads');
-  try {
-    accessSync(dirname(record), constants.W_OK);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new UsageError(
-      `--record ${record}: cannot be written (${code}): name a file in a folder that exists`,
-    );
-  }
+  checkWritable('--record', record);
 }
 
 function openHost(flags: StressFlags): { readonly runs: StressHost; readonly close: () => Promise<void> } {

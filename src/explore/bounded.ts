@@ -54,6 +54,10 @@ export class BoundedRun {
         choice = deviations[next + 1];
         next += 2;
       } else if (next === deviations.length) this.lookAround(deviations, step, otherwise);
+      if (choice < 0) {
+        on.conclude();
+        break;
+      }
       policy.note(on, choice, otherwise);
       this.choices.push(choice);
       on.take(choice);

@@ -11,6 +11,14 @@ interface Access {
   reads: number[];
 }
 
+/** What an access was before a step. */
+interface Undo {
+  readonly access: Access;
+  readonly write: number;
+  /** Undefined if the step only read: then it is the last of those that did. */
+  readonly reads: number[] | undefined;
+}
+
 export class Causality {
   /** Steps so far. */
   length = 0;
@@ -20,11 +28,23 @@ export class Causality {
   readonly before: Int32Array[] = [];
   private readonly accesses = new Map<number, Access>();
   private readonly last = new Map<number, number>();
+  /** What each step changed, and the step that its actor had taken before. */
+  private readonly undo: Undo[][] = [];
+  private readonly previous: number[] = [];
 
-  clear(): void {
-    this.length = 0;
-    this.accesses.clear();
-    this.last.clear();
+  /** Forgets all steps from number `length` on. */
+  cutTo(length: number): void {
+    while (this.length > length) {
+      const step = --this.length;
+      const undo = this.undo[step];
+      for (let i = undo.length - 1; i >= 0; i--) {
+        const { access, write, reads } = undo[i];
+        access.write = write;
+        if (reads === undefined) access.reads.pop();
+        else access.reads = reads;
+      }
+      this.last.set(this.actors[step], this.previous[step]);
+    }
   }
 
   /** True if step `a` happened before step `b`. */
@@ -46,7 +66,9 @@ export class Causality {
     const step = this.length++;
     const direct = this.conflicting(step, footprint);
     const own = this.lastOf(actor);
-    const before = new Int32Array((step >>> 5) + 1);
+    // Steps of that number in runs that are over have left theirs.
+    const before = this.before[step] ?? new Int32Array((step >>> 5) + 1);
+    before.fill(0);
     if (own >= 0) this.join(before, own);
     // The latest first: what it follows it orders as well.
     direct.sort((a, b) => b - a);
@@ -58,12 +80,15 @@ export class Causality {
     }
     this.actors[step] = actor;
     this.before[step] = before;
+    this.previous[step] = own;
     this.last.set(actor, step);
     return races;
   }
 
   private conflicting(step: number, footprint: Footprint): number[] {
     const direct: number[] = [];
+    const undo: Undo[] = [];
+    this.undo[step] = undo;
     for (let i = 0; i < footprint.length; i += 2) {
       let access = this.accesses.get(footprint[i]);
       if (!access) {
@@ -73,12 +98,14 @@ export class Causality {
       if (footprint[i + 1] === 0) {
         if (access.write >= 0) direct.push(access.write);
         access.reads.push(step);
+        undo.push({ access, write: access.write, reads: undefined });
         continue;
       }
       if (access.write >= 0) direct.push(access.write);
       for (const read of access.reads) if (read !== step) direct.push(read);
+      undo.push({ access, write: access.write, reads: access.reads });
       access.write = step;
-      access.reads.length = 0;
+      access.reads = [];
     }
     return direct;
   }

@@ -90,9 +90,14 @@ export class Dpor {
   /** Takes the choices of all nodes again, the last of which is new. */
   private replay(): void {
     const { on, nodes, causality } = this;
+    const last = nodes.length - 1;
+    on.listen(false);
     on.restart();
-    causality.clear();
-    for (let depth = 0; depth < nodes.length; depth++) this.step(depth, nodes[depth].choice);
+    for (let depth = 0; depth < last; depth++) on.retake(nodes[depth].choice);
+    on.listen(true);
+    this.steps += Math.max(0, last);
+    causality.cutTo(Math.max(0, last));
+    if (last >= 0) this.step(last, nodes[last].choice);
     while (nodes.length < this.prefix.length && on.outcome === undefined) {
       const choice = this.prefix[nodes.length];
       nodes.push({
@@ -160,8 +165,8 @@ export class Dpor {
     const node = nodes[depth];
     node.footprint = options.footprints.of(choice, on.events, from);
     const races = causality.add(choice, node.footprint);
-    // What is taken again was looked at when it was new; the prefix belongs to whoever explores its other choices.
-    if (depth < nodes.length - 1 || depth < this.prefix.length) return;
+    // The prefix belongs to whoever explores its other choices.
+    if (depth < this.prefix.length) return;
     for (const earlier of races) if (earlier >= this.prefix.length) this.turnAround(earlier, depth);
     this.letOthersFirst(node, from);
     if (on.outcome === 'finished' && this.leavesWork()) this.endElsewhere(depth);

@@ -30,6 +30,7 @@ interface OnItsWay {
 export class EventWords {
   private readonly machine: Machine;
   private readonly names: AddressNames;
+  private readonly states: readonly string[];
   /** By CPU * 65536 + number. */
   private readonly buffered = new Map<number, OnItsWay>();
   private readonly held = new Set<string>();
@@ -40,9 +41,11 @@ export class EventWords {
   private agent: AgentName | undefined;
   private isSending = false;
 
-  constructor(machine: Machine, names: AddressNames) {
+  /** @param states that the scenario declares reachable */
+  constructor(machine: Machine, names: AddressNames, states: readonly string[]) {
     this.machine = machine;
     this.names = names;
+    this.states = states;
   }
 
   /** A step begins. @param by the CPU that takes it, or the hardware's agent */
@@ -111,6 +114,8 @@ export class EventWords {
     switch (kind) {
       case EVENT.IPI_SENT:
         return `sends an IPI to CPU ${cpu}`;
+      case EVENT.REACHED:
+        return `the state '${this.states[a]}' is reached`;
       case EVENT.IPI_DELIVERED:
         return 'arrives';
       case EVENT.IPI_TAKEN:

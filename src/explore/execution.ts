@@ -75,6 +75,31 @@ export class Execution {
     this.restart();
   }
 
+  /** Are events taken down from here on? Nobody who only wants to know how runs end needs them. */
+  listen(on: boolean): void {
+    this.lockstep.machine.state.events = on ? this.events : null;
+  }
+
+  /**
+   * Takes a choice that is known to have been taken here before, and not to have been the last: what could be
+   * chosen next is not looked up.
+   */
+  retake(choice: number): void {
+    this.note(choice);
+    this.lockstep.take(choice);
+    this.choices++;
+  }
+
+  /** States that the scenario declares reachable. */
+  get reachable(): readonly string[] {
+    return this.lockstep.reachable;
+  }
+
+  /** Those of them that this run has come to, a bit each. */
+  get reachedBits(): number {
+    return this.lockstep.machine.state.global[GLOBAL.REACHED];
+  }
+
   /** What the set-up has laid out, as the scenario returned it. */
   get layout(): unknown {
     return this.lockstep.layout;
@@ -94,14 +119,19 @@ export class Execution {
    * What it did is in `events` from where that ended before.
    */
   take(choice: number): void {
-    const name = choice < FIRST_AGENT ? undefined : agentOf(choice);
-    if (name !== undefined && isDisturber(name)) this.used[name]++;
+    this.note(choice);
     this.outcome = this.lockstep.take(choice);
     this.choices++;
     if (this.outcome === undefined) this.listEnabled();
     else this.enabledCount = 0;
     // Nothing can move: what is left is to say so.
     if (this.outcome === undefined && this.enabledCount === 0) this.outcome = this.lockstep.take(-1);
+  }
+
+  private note(choice: number): void {
+    if (choice < FIRST_AGENT) return;
+    const name = agentOf(choice);
+    if (isDisturber(name)) this.used[name]++;
   }
 
   /** True if the choice can be taken now. */
@@ -115,10 +145,17 @@ export class Execution {
   /** The schedule ends here: so does the run, in a deadlock if CPUs wait for each other. */
   conclude(): void {
     if (this.outcome !== undefined) return;
-    this.lockstep.lookForCycles();
+    if (this.isStuck) this.lockstep.take(-1);
+    else this.lockstep.lookForCycles();
     const isDeadlock = this.lockstep.machine.state.global[GLOBAL.STOP] === STOP_DEADLOCK;
     this.outcome = isDeadlock ? 'deadlock' : 'step-limit';
     this.enabledCount = 0;
+  }
+
+  /** Can nothing happen any more but what only disturbs, and need not happen at all? */
+  private get isStuck(): boolean {
+    const enabled = this.enabled.slice(0, this.enabledCount);
+    return enabled.every((choice) => choice >= FIRST_AGENT && isDisturber(agentOf(choice)));
   }
 
   /** What came of the run that has ended. */

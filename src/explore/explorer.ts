@@ -9,6 +9,7 @@ import type { Costs, Neighbour } from './bounded.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { type Budgets, Execution } from './execution.ts';
 import { cutPrefixes } from './prefixes.ts';
+import { joinReached, type Reached } from './reached.ts';
 import {
   type Failure,
   footprintsOf,
@@ -36,6 +37,8 @@ export interface ExploreOptions {
   /** Threads; 0: this one. */
   readonly workers: number;
   readonly checkpoint?: Checkpoint | undefined;
+  /** Stops at once, in the middle of whatever runs on workers: that part is as if it had not begun. */
+  readonly signal?: AbortSignal | undefined;
   /** Told of the totals now and then; returning false stops. */
   onProgress?(runs: number, failures: number): boolean;
 }
@@ -54,6 +57,8 @@ export interface ExploreReport {
   readonly stopped: boolean;
   /** Ways to fail, violations first, each with the first run that did. */
   readonly failures: readonly Failure[];
+  /** States that the scenario declares reachable, in its order, each with the first run that came to it. */
+  readonly reached: readonly Reached[];
   /** Bounded: the costs that were searched completely, if any. */
   readonly searched?: Costs;
   /** Steps of the undisturbed run, and actors in it: what PCT's bound is computed from. */
@@ -67,13 +72,24 @@ const CHUNK = 256;
 const IN_ONE_PIECE = 2000;
 const PREFIXES = 32;
 
-/** @throws Error if the module of the job's programs cannot be loaded */
-export async function explore(job: Job, options: ExploreOptions): Promise<ExploreReport> {
-  const explorer = new Explorer(job, options, new Execution(job, await loadWorkload(job), options.budgets));
+type ShardPool = TaskPool<ShardTask, ShardResult>;
+
+/** Threads for explorations, to be closed by whoever has them. @param workers 0: everything in this thread */
+export function openShardPool(workers: number): ShardPool {
+  return new TaskPool('runShard', runShard, workers);
+}
+
+/**
+ * @param shared threads of a series of explorations, in place of `options.workers` of its own
+ * @throws Error if the module of the job's programs cannot be loaded
+ */
+export async function explore(job: Job, options: ExploreOptions, shared?: ShardPool): Promise<ExploreReport> {
+  const on = new Execution(job, await loadWorkload(job), options.budgets);
+  const pool = shared ?? openShardPool(options.workers);
   try {
-    return await explorer.run();
+    return await new Explorer(job, options, on, pool).run();
   } finally {
-    await explorer.close();
+    if (pool !== shared) await pool.close();
   }
 }
 
@@ -81,25 +97,30 @@ class Explorer {
   private readonly job: Job;
   private readonly options: ExploreOptions;
   private readonly on: Execution;
-  private readonly pool: TaskPool<ShardTask, ShardResult>;
+  private readonly pool: ShardPool;
   private readonly failures = new Map<string, Failure>();
   private runs = 0;
   private redundant = 0;
   private steps = 0;
   private longest = 0;
   private stopped = false;
+  private reached: readonly Reached[] = [];
   private cut = 0;
   private uncached = false;
+  /** As many runs have been made as were allowed, and there are more. */
+  private spent = false;
 
-  constructor(job: Job, options: ExploreOptions, on: Execution) {
+  constructor(job: Job, options: ExploreOptions, on: Execution, pool: ShardPool) {
     this.job = job;
     this.options = options;
     this.on = on;
-    this.pool = new TaskPool('runShard', runShard, options.workers);
-  }
-
-  close(): Promise<void> {
-    return this.pool.close();
+    this.pool = pool;
+    const stop = () => {
+      this.stopped = true;
+      void pool.close();
+    };
+    if (options.signal?.aborted) stop();
+    options.signal?.addEventListener('abort', stop, { once: true });
   }
 
   async run(): Promise<ExploreReport> {
@@ -135,6 +156,9 @@ class Explorer {
       complete: complete && !stopped,
       stopped,
       failures: ordered,
+      reached: this.on.reachable.map(
+        (name) => this.reached.find((each) => each.name === name) ?? { name, count: 0, choices: [] },
+      ),
     };
   }
 
@@ -176,11 +200,11 @@ class Explorer {
           if (items.length === 0) return searched;
           at += items.length;
           await this.boundedLevel(items, levels);
-          if (this.stopped) return searched;
+          if (this.isOver) return searched;
         }
         levels.delete(`${preemptions},${delays}`);
         searched = { preemptions, delays };
-        if ([...this.failures.keys()].some(isViolation)) return searched;
+        if (this.job.goal === undefined && [...this.failures.keys()].some(isViolation)) return searched;
       }
     }
     return searched;
@@ -213,8 +237,9 @@ class Explorer {
       await this.runShards([{ ...all, maxRuns, uncached }], (result) => {
         whole = result;
       });
+      if (this.isOver) return false;
       if (this.again()) continue;
-      if (this.stopped || !whole) return false;
+      if (!whole) return false;
       if (whole.complete || this.runs + this.redundant >= runs) return whole.complete;
       this.forget();
       let complete = true;
@@ -222,10 +247,15 @@ class Explorer {
       const shards = prefixes.map(
         ({ prefix, sleep }): Shard => ({ kind: 'dpor', prefix, sleep, maxRuns: runs, uncached }),
       );
+      let told = 0;
       await this.runShards(shards, (result) => {
         complete &&= result.complete;
+        told++;
+        // Results come in the order of the shards: where this ends does not depend on who was quick.
+        this.spent = told < shards.length && this.runs + this.redundant >= runs;
       });
-      if (!this.again()) return complete && !this.stopped;
+      if (this.isOver) return false;
+      if (!this.again()) return complete;
     }
   }
 
@@ -240,12 +270,18 @@ class Explorer {
 
   private sawUncached = false;
 
+  /** Nothing more is to be run: somebody stopped it, or what the job looks for has been found. */
+  private get isOver(): boolean {
+    return this.spent || this.stopped || this.reached.some(({ name }) => name === this.job.goal);
+  }
+
   private forget(): void {
     this.runs = 0;
     this.redundant = 0;
     this.steps = 0;
     this.longest = 0;
     this.failures.clear();
+    this.reached = [];
   }
 
   private async runShards(shards: readonly Shard[], tell: (result: ShardResult) => void): Promise<void> {
@@ -254,16 +290,17 @@ class Explorer {
     const first = this.cut;
     this.cut += shards.length;
     let known = 0;
-    for (; known < shards.length && !this.stopped; known++) {
+    for (; known < shards.length && !this.isOver; known++) {
       const result = checkpoint?.result(first + known);
       if (!result) break;
       this.add(result, tell);
     }
+    if (this.isOver) return;
     const tasks = shards.slice(known).map((shard) => ({ job, budgets, shard }));
     await this.pool.run(tasks, (result, index) => {
       checkpoint?.add(first + known + index, result);
       this.add(result, tell);
-      return !this.stopped;
+      return !this.isOver;
     });
   }
 
@@ -278,6 +315,7 @@ class Explorer {
       const count = (known?.count ?? 0) + failure.count;
       this.failures.set(failure.signature, { ...(known ?? failure), count });
     }
+    this.reached = joinReached(this.reached, result.reached);
     tell(result);
     if (this.options.onProgress?.(this.runs + this.redundant, this.failures.size) === false)
       this.stopped = true;

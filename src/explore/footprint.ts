@@ -36,6 +36,7 @@ const BUDGET = 18 << 25;
 const LAST_ACCESS = 19 << 25;
 const FREED_FRAMES = 20 << 25;
 const END = 21 << 25;
+const WINDOW = 22 << 25;
 
 /** TLBs with fewer ways drop entries for others even in short runs. */
 const FEW_WAYS = 4;
@@ -233,6 +234,9 @@ export class Footprints {
       case EVENT.ENDED:
         this.add(END, a);
         return;
+      case EVENT.WINDOW:
+        this.add(WINDOW + a, b);
+        return;
       case EVENT.MAINTAIN:
         // Who loses the line looks again, and its monitor opens.
         if (a !== -1) this.add(WATCHED + this.lineOf(a), 0);
@@ -247,8 +251,9 @@ export class Footprints {
         if (!this.isTransparent) this.add(BEHIND + this.lineOf(a), b);
         return;
       default:
-        // A finding ends the run or is no part of the machine's state.
-        if (kind !== EVENT.FINDING) throw new Error(`footprint: event ${kind} (${c}) is not known`);
+        // A finding ends the run, as a state may that was looked for, or is no part of the machine's state.
+        if (kind !== EVENT.FINDING && kind !== EVENT.REACHED)
+          throw new Error(`footprint: event ${kind} (${c}) is not known`);
     }
   }
 

@@ -21,7 +21,7 @@ export class Policy {
     this.held.clear();
   }
 
-  /** What happens next if nothing interferes; -1 if nothing is enabled. */
+  /** What happens next if nothing interferes; -1 if only what disturbs could: CPUs wait for ever. */
   choose(on: Execution): number {
     const { enabled, enabledCount } = on;
     let next = -1;

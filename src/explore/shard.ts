@@ -13,6 +13,7 @@ import { type Budgets, Execution } from './execution.ts';
 import { Footprints } from './footprint.ts';
 import { Pct } from './pct.ts';
 import { UniformWalk } from './random-walk.ts';
+import { goalOf, hasReachedGoal, type Reached, ReachedTally, reachedSignature } from './reached.ts';
 
 /** Runs with consecutive seeds. */
 interface SampleShard {
@@ -52,7 +53,7 @@ export interface ShardTask {
 
 /** A way for runs to fail, and the first run that did. */
 export interface Failure {
-  /** `finding stale-translation`, `deadlock`, `step-limit`, `error ...` */
+  /** `finding stale-translation`, `deadlock`, `step-limit`, `error ...`; `reached ...` is none, see reached.ts */
   readonly signature: string;
   readonly choices: readonly number[];
   readonly count: number;
@@ -68,6 +69,8 @@ export interface ShardResult {
   /** Nothing in the shard was left out. */
   readonly complete: boolean;
   readonly failures: readonly Failure[];
+  /** States that were reached, in the order in which they were. */
+  readonly reached: readonly Reached[];
   /** Bounded: schedules to go on with. */
   readonly neighbours: readonly Neighbour[];
   /** Programs went past the caches, which the search had not reckoned with. */
@@ -76,7 +79,8 @@ export interface ShardResult {
 
 /** How a run ended, as a name; undefined if as it should. */
 export function signatureOf(on: Execution): string | undefined {
-  const { outcome } = on;
+  const { outcome, job } = on;
+  if (job.goal !== undefined && hasReachedGoal(on)) return reachedSignature(job.goal);
   if (outcome === 'finished') return undefined;
   if (outcome === 'finding') return `finding ${on.result().findings[0].kind}`;
   if (outcome === 'error') return `error ${on.result().error?.split('\n')[0] ?? ''}`;
@@ -89,6 +93,7 @@ export function isViolation(signature: string): boolean {
 }
 
 class Tally {
+  readonly reached = new ReachedTally();
   runs = 0;
   steps = 0;
   longest = 0;
@@ -98,8 +103,9 @@ class Tally {
     this.runs++;
     this.steps += on.choices;
     this.longest = Math.max(this.longest, on.choices);
+    this.reached.note(on, choices, seed);
     const signature = signatureOf(on);
-    if (signature === undefined) return;
+    if (signature === undefined || goalOf(signature) !== undefined) return;
     const known = this.failures.get(signature);
     if (known) known.count++;
     else
@@ -136,10 +142,12 @@ export async function runShard(task: ShardTask): Promise<ShardResult> {
 
 function runSamples(on: Execution, shard: SampleShard): ShardResult {
   const tally = new Tally();
+  on.listen(false);
   for (let seed = shard.firstSeed; seed < shard.firstSeed + shard.runs; seed++) {
     const chooser =
       shard.kind === 'pct' ? new Pct(seed, shard.depth, shard.lengthSteps) : new UniformWalk(seed);
     tally.note(on, runWith(on, chooser), seed);
+    if (tally.reached.isGoalReached) break;
   }
   return resultOf(tally, {});
 }
@@ -148,9 +156,11 @@ function runBounded(on: Execution, shard: BoundedShard): ShardResult {
   const tally = new Tally();
   const neighbours: Neighbour[] = [];
   const run = new BoundedRun(on, shard.most);
+  on.listen(false);
   for (const { deviations } of shard.items) {
     run.run(deviations);
     tally.note(on, run.choices);
+    if (tally.reached.isGoalReached) break;
     // A run that fails is not gone on from: its neighbours have the same failure behind them.
     if (on.outcome === 'finished' || on.outcome === 'step-limit') neighbours.push(...run.neighbours);
   }
@@ -169,7 +179,7 @@ function runDpor(on: Execution, shard: DporShard): ShardResult {
     onRun: (choices) => {
       tally.note(on, choices);
       sawUncached = footprints.ignoresCaches && wentPastCaches(on);
-      return !sawUncached;
+      return !sawUncached && !tally.reached.isGoalReached;
     },
   });
   const { complete, redundant } = dpor.run();
@@ -190,6 +200,7 @@ function wentPastCaches(on: Execution): boolean {
 function resultOf(tally: Tally, parts: Partial<ShardResult>): ShardResult {
   const { runs, steps, longest } = tally;
   const failures = tally.list();
+  const reached = tally.reached.list();
   const nothing = { redundant: 0, complete: true, neighbours: [], sawUncached: false };
-  return { ...nothing, runs, steps, longest, failures, ...parts };
+  return { ...nothing, runs, steps, longest, failures, reached, ...parts };
 }

@@ -143,7 +143,8 @@ class Reduction {
     }
     while (on.outcome === undefined) {
       const choice = policy.choose(on);
-      take(choice, choice);
+      if (choice < 0) on.conclude();
+      else take(choice, choice);
     }
     const { preemptions, delays } = policy;
     const candidate = { choices, preemptions, delays };

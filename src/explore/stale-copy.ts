@@ -10,10 +10,7 @@ import { PAGE_BYTES } from '../machine/platform.ts';
 import { ENTRY } from '../machine/tlb.ts';
 import { AddressNames } from './address-names.ts';
 import { hex, page } from './number-words.ts';
-import type { Item } from './timeline-rows.ts';
-
-const marks = ['made', 'changed', 'promised', 'used', 'stuck'] as const;
-export type Mark = (typeof marks)[number];
+import type { Item, Mark } from './timeline-rows.ts';
 
 /** An entry of a TLB. */
 interface TlbEntry {

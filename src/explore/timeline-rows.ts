@@ -3,7 +3,9 @@ import { EVENT } from '../machine/events.ts';
 import type { Told } from './event-words.ts';
 import { cpuList } from './number-words.ts';
 import { type Place, placeText, tellingPlace } from './source-places.ts';
-import type { Mark } from './stale-copy.ts';
+
+/** What a row has to do with the copy that was used though it was stale; `stuck`: what a CPU waits for. */
+export type Mark = 'made' | 'changed' | 'promised' | 'used' | 'stuck';
 
 /** An event of a step, before rows are made. */
 export interface Item {

@@ -73,7 +73,7 @@ class Teller {
     this.on = on;
     this.log = log;
     this.machine = on.view.runners[0].cpu.machine;
-    this.words = new EventWords(this.machine, new AddressNames(this.machine, on.layout));
+    this.words = new EventWords(this.machine, new AddressNames(this.machine, on.layout), on.reachable);
   }
 
   tell(choices: readonly number[]): Timeline {
@@ -84,6 +84,7 @@ class Teller {
       if (on.outcome !== undefined || !on.canTake(choice)) break;
       this.take(choice, ++steps);
     }
+    on.conclude();
     words.end();
     const { findings, unfinished } = on.result();
     const finding: FindingRecord | undefined = findings[0];

@@ -1,8 +1,9 @@
 /**
  * Replay tokens: what was run and under which schedule, in one printable word. The schedule is kept as runs of
- * equal choices; the rest is JSON; both are deflated together.
+ * equal choices; the rest is JSON; both are deflated together, with a checksum: a letter that got lost in a
+ * mail must not become another schedule.
  */
-import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import { deflateSync, inflateSync } from 'node:zlib';
 
 /** Format of tokens; the first character of each is 'f' and the format. */
 const FORMAT = 'f1';
@@ -29,7 +30,7 @@ export class TokenError extends Error {}
 
 export function encodeToken({ choices, ...head }: Replay): string {
   const bytes = Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), packChoices(choices)]);
-  return FORMAT + deflateRawSync(bytes, { level: 9 }).toString('base64url');
+  return FORMAT + deflateSync(bytes, { level: 9 }).toString('base64url');
 }
 
 /** @throws TokenError, one line that says what is wrong */
@@ -41,7 +42,7 @@ export function decodeToken(token: string): Replay {
     throw new TokenError(`the replay token has format ${word.slice(0, 2)}, this flushlab reads ${FORMAT}`);
   }
   try {
-    const bytes = inflateRawSync(Buffer.from(word.slice(FORMAT.length), 'base64url'));
+    const bytes = inflateSync(Buffer.from(word.slice(FORMAT.length), 'base64url'));
     const end = bytes.indexOf('\n');
     const head = JSON.parse(bytes.subarray(0, end).toString()) as Omit<Replay, 'choices'>;
     if (typeof head.scenario !== 'string' || typeof head.signature !== 'string')
@@ -52,7 +53,11 @@ export function decodeToken(token: string): Replay {
   }
 }
 
-const shown = (word: string) => (word.length > 24 ? `${word.slice(0, 24)}...` : word);
+/** The beginning of a word, in one line. */
+function shown(word: string): string {
+  const line = word.replace(/\s+/g, ' ');
+  return line.length > 24 ? `${line.slice(0, 24)}...` : line;
+}
 
 /** The different choices, then pairs of which one and how many times; numbers in groups of seven bits. */
 function packChoices(choices: readonly number[]): Buffer {

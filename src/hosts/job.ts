@@ -27,10 +27,20 @@ export interface Job {
   readonly maxSteps: number;
   readonly maxSeconds: number;
   readonly mutation?: Mutation;
+  /** A state that the programs' scenario declares: the run ends as soon as it is reached. */
+  readonly goal?: string | undefined;
 }
 
 /** How a run ended. */
-export type Outcome = 'finished' | 'finding' | 'deadlock' | 'step-limit' | 'time-limit' | 'error';
+export type Outcome =
+  | 'finished'
+  | 'finding'
+  | 'deadlock'
+  | 'step-limit'
+  | 'time-limit'
+  | 'error'
+  /** The job's goal was. */
+  | 'reached';
 
 /** A CPU that had not ended its program. */
 export interface Unfinished {
@@ -53,6 +63,10 @@ export interface RunResult {
   readonly unfinished: readonly Unfinished[];
   readonly steps: number;
   readonly cpus: readonly CpuResult[];
+  /** If the scenario declares states: those that the run came to. */
+  readonly reached?: readonly string[];
+  /** What the programs left behind, see `Workload.output`. */
+  readonly output?: unknown;
   /** A program threw: not a finding, but a fault of the program (or of flushlab). */
   readonly error?: string;
   /** If the job asked for it and the run began. */

@@ -3,7 +3,7 @@
  * takes the next step. The same seed gives the same run to the bit.
  */
 import type { Machine } from '../machine/machine.ts';
-import { GLOBAL, STOP_DEADLOCK, STOP_FINDING, STOP_NONE } from '../machine/registers.ts';
+import { GLOBAL, STOP_DEADLOCK, STOP_FINDING, STOP_NONE, STOP_REACHED } from '../machine/registers.ts';
 import type { Workload } from '../program/workload.ts';
 import { waitCycle } from './deadlock.ts';
 import type { Job, Outcome, RunResult } from './job.ts';
@@ -73,6 +73,7 @@ export class Lockstep {
       const stop = global[GLOBAL.STOP];
       if (stop === STOP_DEADLOCK) return 'deadlock';
       if (stop === STOP_FINDING) return 'finding';
+      if (stop === STOP_REACHED) return 'reached';
       if (this.left === 0) return this.finish();
       return this.choices >= job.maxSteps ? 'step-limit' : undefined;
     } catch (thrown) {
@@ -131,6 +132,11 @@ export class Lockstep {
   private waiting(): number[] {
     const stuck = this.runners.filter((runner) => !runner.finished && runner.isBlocked);
     return stuck.map((runner) => runner.cpu.index);
+  }
+
+  /** States that the programs may say they have reached. */
+  get reachable(): readonly string[] {
+    return this.session.workload.reachable ?? [];
   }
 
   /** What the set-up has laid out. */

@@ -3,6 +3,7 @@
  * result out of the buffer.
  */
 import { Checker } from '../checker/checker.ts';
+import { reachedOf } from '../checker/reachable.ts';
 import { Cpu } from '../machine/cpu.ts';
 import { Machine } from '../machine/machine.ts';
 import { COUNT, type CounterName, CTL, counterNames, GLOBAL } from '../machine/registers.ts';
@@ -33,9 +34,9 @@ export class Session {
     this.job = job;
     this.machine = machine;
     this.workload = workload;
-    this.checker = job.checked
-      ? new Checker(machine.state, { strict: job.strict === true, keepGoing: job.keepGoing === true })
-      : null;
+    const { strict = false, keepGoing = false, goal } = job;
+    const { reachable = [] } = workload;
+    this.checker = job.checked ? new Checker(machine.state, { strict, keepGoing, reachable, goal }) : null;
     machine.state.check = this.checker;
     this.layout = layout === undefined ? workload.setup(machine) : layout;
     machine.agents.speculation = workload.speculation?.(this.layout) ?? [];
@@ -77,8 +78,18 @@ export class Session {
       };
     });
     const steps = cpus.reduce((sum, cpu) => sum + cpu.counters.steps, 0);
-    const result = { outcome, findingCount: total, findings: kept, unfinished, steps, cpus };
-    return error === undefined ? result : { ...result, error };
+    const { reachable, output } = this.workload;
+    return {
+      outcome,
+      findingCount: total,
+      findings: kept,
+      unfinished,
+      steps,
+      cpus,
+      ...(output && { output: output(this.machine, this.layout) }),
+      ...(reachable && { reached: reachedOf(state, reachable) }),
+      ...(error !== undefined && { error }),
+    };
   }
 
   /** The CPUs whose programs have not ended; `waitingFor` is known to the thread that runs the CPU. */

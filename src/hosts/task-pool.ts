@@ -59,7 +59,15 @@ export class TaskPool<Task, Result> {
   private open(): Piscina {
     if (this.pool) return this.pool;
     const { url, execArgv } = workerEntry('pool');
-    this.pool = new Piscina({ filename: url.href, execArgv, minThreads: 1, maxThreads: this.workers });
+    const { workers: maxThreads } = this;
+    // Between batches of tasks nobody wants to start the threads again.
+    this.pool = new Piscina({
+      filename: url.href,
+      execArgv,
+      minThreads: 1,
+      maxThreads,
+      idleTimeout: Number.POSITIVE_INFINITY,
+    });
     return this.pool;
   }
 

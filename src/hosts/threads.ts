@@ -14,6 +14,7 @@ import {
   STOP_DONE,
   STOP_ERROR,
   STOP_FINDING,
+  STOP_REACHED,
   STOP_STEPS,
   STOP_TIME,
 } from '../machine/registers.ts';
@@ -137,6 +138,7 @@ export class ThreadsHost {
       [STOP_DEADLOCK]: 'deadlock',
       [STOP_STEPS]: 'step-limit',
       [STOP_TIME]: 'time-limit',
+      [STOP_REACHED]: 'reached',
     };
     return session.result(outcomes[stop] ?? 'error', unfinished);
   }

@@ -35,12 +35,17 @@ export function* storeRepeatedly(cpu: Cpu, va: number, times: number): Steps {
   for (let i = 1; i <= times; i++) yield* unlessFaulting(cpu.store(va, i));
 }
 
-/** An access that comes after the page has gone faults: that is what a correct kernel makes of it. */
-function* unlessFaulting(access: Steps<number>): Steps {
+/**
+ * An access that comes after the page has gone faults: that is what a correct kernel makes of it.
+ * @returns true if it did not
+ */
+export function* unlessFaulting(access: Steps<number>): Steps<boolean> {
   try {
     yield* access;
+    return true;
   } catch (error) {
     if (!(error instanceof SegmentationFault)) throw error;
+    return false;
   }
 }
 

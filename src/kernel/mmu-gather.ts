@@ -56,19 +56,29 @@ export class MmuGather {
 /**
  * Unmaps pages wherever one of `entries` has them, and frees their frames, as the punching of a hole does.
  * @param batched who else may have cleared entries and owe a flush for them
+ * @returns the entries that had a page
  */
-export function* zapPages(cpu: Cpu, mm: Mm, entries: readonly PageEntry[], batched?: BatchedFlush): Steps {
+export function* zapPages(
+  cpu: Cpu,
+  mm: Mm,
+  entries: readonly PageEntry[],
+  batched?: BatchedFlush,
+): Steps<PageEntry[]> {
+  const mapped: PageEntry[] = [];
   const gather = new MmuGather(mm);
   yield* lockTables(cpu, mm);
   if (batched) yield* batched.flushPending(cpu);
   for (const entry of entries) {
     const old = yield* gather.clearEntry(cpu, entry);
-    if (old !== 0) gather.removePage(frameAddress(old));
+    if (old === 0) continue;
+    gather.removePage(frameAddress(old));
+    mapped.push(entry);
   }
   // Under the lock: who finds the entries cleared may then rely on the TLBs (compare Linux 99baac21e458).
   yield* gather.flushTlb(cpu);
   yield* unlockTables(cpu, mm);
   yield* gather.finish(cpu);
+  return mapped;
 }
 
 /** Unmaps pages for good: when it returns, nothing is reached through `entries`, whoever cleared them. */

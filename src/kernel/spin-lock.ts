@@ -13,7 +13,7 @@ export interface SpinLock {
 
 /** Takes the lock; waits with interrupts as they are. */
 export function* spinLock(cpu: Cpu, lock: SpinLock, uncached: boolean): Steps {
-  const { times, holders } = cpu.machine.state;
+  const { times, holders, touchedLocks } = cpu.machine.state;
   const ticket = yield* cpu.modifyPhysical(lock.pa, (next) => (next + 1) >>> 0, uncached);
   const served = yield* cpu.loadPhysical(lock.pa + 4, 4, uncached);
   if (served !== ticket) {
@@ -23,6 +23,7 @@ export function* spinLock(cpu: Cpu, lock: SpinLock, uncached: boolean): Steps {
       uncached,
     });
   }
+  touchedLocks?.mark(lock.ghost);
   Atomics.store(holders, lock.ghost, cpu.index + 1);
   cpu.hw.mergeClock(times[lock.ghost]);
 }
@@ -30,7 +31,8 @@ export function* spinLock(cpu: Cpu, lock: SpinLock, uncached: boolean): Steps {
 /** Releases the lock: everything stored before is visible before the release is. */
 export function* spinUnlock(cpu: Cpu, lock: SpinLock, uncached: boolean): Steps {
   yield* cpu.dmb();
-  const { times, holders } = cpu.machine.state;
+  const { times, holders, touchedLocks } = cpu.machine.state;
+  touchedLocks?.mark(lock.ghost);
   times[lock.ghost] = cpu.clock;
   Atomics.store(holders, lock.ghost, 0);
   const ticket = yield* cpu.loadPhysical(lock.pa + 4, 4, uncached);

@@ -73,13 +73,17 @@ export class TableFree {
     this.callNothing = callNumber;
   }
 
-  /** Gives the page of a table back that has been unlinked and flushed. */
-  *free(cpu: Cpu, { kernel }: Mm, { table }: UnlinkedTable): Steps {
-    if (this.freeing === 'deferred') yield* this.awaitWalkers(cpu, kernel.uncached);
+  /**
+   * Gives the page of a table back that has been unlinked and flushed.
+   * @returns how many walkers it has found on their way and waited for; 0 where it asks nobody
+   */
+  *free(cpu: Cpu, { kernel }: Mm, { table }: UnlinkedTable): Steps<number> {
+    const waitedFor = this.freeing === 'deferred' ? yield* this.awaitWalkers(cpu, kernel.uncached) : 0;
     if (this.freeing === 'after-ipi') {
       yield* kernel.calls.call(cpu, this.othersThan(cpu), this.callNothing, 0, 0, 0);
     }
     yield* kernel.frames.free(cpu, table);
+    return waitedFor;
   }
 
   /** A walk without a lock begins on this CPU; interrupts are masked. */
@@ -104,14 +108,17 @@ export class TableFree {
   }
 
   /** Waits for the walks that are under way; one that begins now no longer finds the table. */
-  private *awaitWalkers(cpu: Cpu, uncached: boolean): Steps {
+  private *awaitWalkers(cpu: Cpu, uncached: boolean): Steps<number> {
+    let waitedFor = 0;
     for (const other of this.othersThan(cpu)) {
       const pa = this.layout.walkingPa[other];
       const seen = yield* cpu.loadPhysical(pa, 4, uncached);
       if ((seen & 1) === 0) continue;
+      waitedFor++;
       const why = `CPU ${other} to leave the tables that it walks`;
       yield* cpu.waitUntil(pa, (now) => now !== seen, { why, from: other, uncached });
     }
+    return waitedFor;
   }
 
   private othersThan(cpu: Cpu): number[] {

@@ -22,6 +22,11 @@ export interface FlushPolicy {
   readonly targets?: (cpu: Cpu, ran: readonly number[]) => Steps<number[]>;
 }
 
+/** A flush with a barrier on either side, as the architectures ask for it. */
+export function properFlush(mechanism: Mechanism): FlushPolicy {
+  return { mechanism, barrierBefore: true, barrierAfter: true };
+}
+
 /** Number of the local flush among the functions of cross calls: arguments kind, address, ASID << 16 | pages. */
 const CALL_FLUSH = 0;
 

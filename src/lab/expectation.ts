@@ -16,7 +16,8 @@ import { loadWorkload } from '../hosts/session.ts';
 import type { Platform } from '../machine/platform.ts';
 import { parsePlatform } from '../machine/platform-checks.ts';
 import { platformByName, platforms } from '../platforms/index.ts';
-import { counterexampleText, replayLines } from '../report/explore-text.ts';
+import { counterexampleText } from '../report/explore-text.ts';
+import { pasted } from '../report/text.ts';
 import { timelineText } from '../report/timeline-text.ts';
 import { scenarios } from '../scenarios/index.ts';
 import { findVariant, type Scenario, ScenarioError } from '../scenarios/scenario.ts';
@@ -168,7 +169,8 @@ function follow(on: Execution, choices: readonly number[]): number[] {
   }
   while (on.outcome === undefined) {
     const choice = policy.choose(on);
-    take(choice, choice);
+    if (choice < 0) on.conclude();
+    else take(choice, choice);
   }
   return taken;
 }
@@ -201,7 +203,7 @@ export function exampleText(
   const plain = { colour: false };
   const table = timelineText(timeline(on, choices), plain, TABLE_WIDTH);
   const shown = shrunk ? { ...example, shrunk } : example;
-  return `${counterexampleText(plan, shown, table, plain)}\n${replayLines(example.token, undefined)}`;
+  return `${counterexampleText(plan, shown, table, plain)}\n\n${pasted('replay', `flushlab replay ${example.token}`)}`;
 }
 
 /** What a command line calls a scenario by. */

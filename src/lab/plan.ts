@@ -41,6 +41,8 @@ export interface RunLimits {
   readonly maxSeconds: number;
   /** Threads host: take the schedule down, one step at a time. */
   readonly record?: boolean;
+  /** State of the scenario that ends a run. */
+  readonly goal?: string | undefined;
 }
 
 export const DEFAULT_MAX_SECONDS = 60;

@@ -5,6 +5,7 @@
 
 import { type Budgets, Execution } from '../explore/execution.ts';
 import { type ExploreOptions, type ExploreReport, explore } from '../explore/explorer.ts';
+import { goalOf, reachedSignature } from '../explore/reached.ts';
 import { isViolation, signatureOf } from '../explore/shard.ts';
 import { type Shrunk, shrink } from '../explore/shrink.ts';
 import { encodeToken, type Replay } from '../explore/token.ts';
@@ -28,9 +29,18 @@ export interface Counterexample {
   readonly token: string;
 }
 
+/** A run that comes to a state that the scenario declares reachable, and ends there. */
+interface Witness {
+  readonly state: string;
+  readonly steps: number;
+  readonly token: string;
+}
+
 export interface Found {
   readonly report: ExploreReport;
-  /** Of the first way to fail, if there is any. */
+  /** For each state that was reached the first run, as it was found. */
+  readonly witnesses: readonly Witness[];
+  /** Of the first way to fail, if there is any; of the state that was looked for, if it was reached. */
   readonly counterexample?: Counterexample;
 }
 
@@ -69,14 +79,15 @@ export async function recordedExample(
   return counterexampleOf(plan, reference, on, recording.choices, on.result());
 }
 
-/** Limits of a run whose schedule is explored. */
-export function exploreLimits(plan: Plan, maxSteps?: number): RunLimits {
+/** Limits of a run whose schedule is explored. @param goal state that ends it */
+export function exploreLimits(plan: Plan, maxSteps?: number, goal?: string): RunLimits {
   return {
     checked: true,
     keepGoing: false,
     quantumCycles: 1e9,
     maxSteps: maxSteps ?? Math.min(plan.scenario.maxSteps, DEFAULT_EXPLORE_STEPS),
     maxSeconds: 3600,
+    ...(goal !== undefined && { goal }),
   };
 }
 
@@ -98,30 +109,68 @@ export interface SearchOptions extends ExploreOptions {
   readonly maxSteps?: number | undefined;
   /** Runs that shrinking may take; 0: leave the schedule as it was found. */
   readonly shrinkRuns: number;
+  /** State of the scenario that is looked for: the search ends with it. */
+  readonly goal?: string | undefined;
+  /** Told of what was explored, before a counterexample is made of it. */
+  onExplored?(report: ExploreReport): void;
 }
 
 /**
- * Explores, and makes a counterexample of the first failure.
+ * Explores, and makes a counterexample of the first failure, or of the state that is looked for.
  * @throws NotReproducible if the failure does not happen again under its own schedule
  */
 export async function search(plan: Plan, options: SearchOptions): Promise<Found> {
-  const job = jobOf(plan, exploreLimits(plan, options.maxSteps), options.seed);
+  const job = jobOf(plan, exploreLimits(plan, options.maxSteps, options.goal), options.seed);
   const report = await explore(job, options);
-  const failure = report.failures[0];
-  if (!failure) return { report };
+  options.onExplored?.(report);
+  const failure = sought(report, options.goal);
+  const known = { report, witnesses: await witnessesOf(plan, options, report) };
+  if (!failure) return known;
   const on = new Execution(job, await loadWorkload(job), options.budgets);
   const first = replayTwice(on, failure.choices, failure.signature);
-  const canShrink = options.shrinkRuns > 0 && isViolation(failure.signature);
+  const canShrink = options.shrinkRuns > 0 && canBeShrunk(failure.signature);
   if (!canShrink)
-    return { report, counterexample: counterexampleOf(plan, options.reference, on, failure.choices, first) };
+    return {
+      ...known,
+      counterexample: counterexampleOf(plan, options.reference, on, failure.choices, first),
+    };
   const shrunk = shrink(on, failure.choices, failure.signature, options.shrinkRuns);
   const smaller = await atSmallSize(plan, options, failure.signature, shrunk);
-  if (smaller) return { report, counterexample: smaller };
+  if (smaller) return { ...known, counterexample: smaller };
   const result = replayTwice(on, shrunk.choices, failure.signature);
   return {
-    report,
+    ...known,
     counterexample: { ...counterexampleOf(plan, options.reference, on, shrunk.choices, result), shrunk },
   };
+}
+
+async function witnessesOf(
+  plan: Plan,
+  { reference, maxSteps, seed, budgets }: SearchOptions,
+  { reached }: ExploreReport,
+): Promise<Witness[]> {
+  const witnesses: Witness[] = [];
+  for (const { name: state, choices } of reached.filter(({ count }) => count > 0)) {
+    const job = jobOf(plan, exploreLimits(plan, maxSteps, state), seed);
+    const on = new Execution(job, await loadWorkload(job), budgets);
+    const result = replayTwice(on, choices, reachedSignature(state));
+    const steps = on.choices;
+    const { token } = counterexampleOf(plan, reference, on, choices.slice(0, steps), result);
+    witnesses.push({ state, steps, token });
+  }
+  return witnesses;
+}
+
+/** What the search was for: the first failure, or the goal if there is one. */
+function sought({ failures, reached }: ExploreReport, goal: string | undefined) {
+  if (goal === undefined) return failures[0];
+  const found = reached.find(({ name, count }) => name === goal && count > 0);
+  return found && { signature: reachedSignature(goal), choices: found.choices };
+}
+
+/** Is there a smallest schedule that ends like this? */
+export function canBeShrunk(signature: string): boolean {
+  return isViolation(signature) || goalOf(signature) !== undefined;
 }
 
 /** The same failure with fewer CPUs or less to do, if it costs no more there. */
@@ -133,11 +182,11 @@ async function atSmallSize(
 ): Promise<Counterexample | undefined> {
   const small = smallPlan(plan);
   if (!small) return undefined;
-  const job = jobOf(small, exploreLimits(small, options.maxSteps), options.seed);
+  const job = jobOf(small, exploreLimits(small, options.maxSteps, options.goal), options.seed);
   const most = { preemptions: than.preemptions, delays: than.delays };
   const runs = Math.min(options.shrinkRuns, SMALL_RUNS);
-  const rest = { checkpoint: undefined, onProgress: () => true };
-  const { failures } = await explore(job, {
+  const rest = { checkpoint: undefined, signal: undefined, onProgress: () => true };
+  const report = await explore(job, {
     ...options,
     ...rest,
     strategy: 'bounded',
@@ -145,7 +194,8 @@ async function atSmallSize(
     most,
     workers: 0,
   });
-  const failure = failures.find((other) => other.signature === signature);
+  const candidates = [...report.failures, sought(report, options.goal)];
+  const failure = candidates.find((other) => other?.signature === signature);
   if (!failure) return undefined;
   const on = new Execution(job, await loadWorkload(job), options.budgets);
   const shrunk = shrink(on, failure.choices, signature, options.shrinkRuns);

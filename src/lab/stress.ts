@@ -31,6 +31,8 @@ export interface Tally {
   /** Runs by the kind of their first finding. */
   readonly kinds: Map<string, number>;
   readonly firsts: FirstFinding[];
+  /** Runs that came to each state that the scenario declares reachable, and the first seed. */
+  readonly reached: Map<string, { runs: number; readonly seed: number }>;
   /** Message of the first run that failed, and its seed. */
   error?: { readonly seed: number; readonly message: string };
 }
@@ -85,12 +87,17 @@ export async function stressVariant(
 
 function emptyTally(plans: readonly Plan[]): Tally {
   const zeros = { runs: 0, found: 0, clean: 0, bound: 0, errors: 0, steps: 0, seconds: 0 };
-  return { variant: plans[0].variant, plans, ...zeros, kinds: new Map(), firsts: [] };
+  return { variant: plans[0].variant, plans, ...zeros, kinds: new Map(), firsts: [], reached: new Map() };
 }
 
 function count(tally: Tally, plan: Plan, result: RunResult, seed: number): void {
   tally.runs++;
   tally.steps += result.steps;
+  for (const name of result.reached ?? []) {
+    const known = tally.reached.get(name);
+    if (known) known.runs++;
+    else tally.reached.set(name, { runs: 1, seed });
+  }
   switch (verdictOf(plan, result)) {
     case 'clean':
       tally.clean++;

@@ -68,6 +68,10 @@ export const EVENT = {
   HELD: 30,
   /** A program ends (0), or the CPU of one that has ended takes a step (1). */
   ENDED: 31,
+  /** The run comes to a state that the scenario declares, for the first time: the state's number. */
+  REACHED: 32,
+  /** A stretch that goes with such a state begins or ends (1), or somebody looks whether it is on (0): number, which. */
+  WINDOW: 33,
 } as const;
 
 /** Words of an event: kind, CPU, and three words of its own. */

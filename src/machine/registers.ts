@@ -90,7 +90,11 @@ export const GLOBAL = {
   ASLEEP: 81,
   /** Counts the times that a thread got up. */
   RISEN: 82,
-  WORDS: 96,
+  /** Ghost: states that the scenario declares and the run has come to, a bit each. */
+  REACHED: 83,
+  /** Ghost: for each of them how many CPUs are in the stretch that goes with it. */
+  WINDOWS: 96,
+  WORDS: 128,
 } as const;
 
 export const STOP_NONE = 0;
@@ -100,6 +104,7 @@ export const STOP_STEPS = 3;
 export const STOP_TIME = 4;
 export const STOP_ERROR = 5;
 export const STOP_DONE = 6;
+export const STOP_REACHED = 7;
 
 /** Words of a CPU's time block (Float64, cycles). */
 export const TIME = {

@@ -64,6 +64,8 @@ export class MachineState {
   events: EventLog | null = null;
   /** Lines of memory that were written since a Rewind was made or used. */
   touched: Touched | null = null;
+  /** The same for `times` and `holders`: whoever writes them marks it. */
+  touchedLocks: Touched | null = null;
 
   private readonly homeLocks: Int32Array;
   private readonly bankLocks: Int32Array;

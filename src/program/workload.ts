@@ -42,6 +42,10 @@ export interface Workload<Layout = unknown> {
   start(context: ProgramContext<Layout>): StartedProgram;
   /** Looks at the machine when all programs have ended. */
   finish?(machine: Machine, layout: Layout, checker: Checker | null): void;
+  /** What a run leaves behind besides figures: plain data, read when it is over. */
+  output?(machine: Machine, layout: Layout): unknown;
+  /** States that programs may say they have reached, see `Checker.reached`. */
+  readonly reachable?: readonly string[];
   /** Virtual addresses that speculation may go to. */
   speculation?(layout: Layout): number[];
 }

@@ -2,25 +2,40 @@
 import type { Timeline } from '../explore/timeline.ts';
 import type { Plan } from '../lab/plan.ts';
 import type { Counterexample, Found, SearchOptions } from '../lab/search.ts';
+import { findState, statesOf } from '../scenarios/scenario.ts';
 import { findingsReport, planReport } from './json.ts';
 
 /** An exploration. Nothing in it depends on the number of workers or on the wall clock. */
 export function exploreReport(
   plan: Plan,
   options: SearchOptions,
-  { report, counterexample }: Found,
+  { report, witnesses, counterexample }: Found,
   lines: Timeline | undefined,
 ) {
-  const { strategy, seed, runs, depth, budgets, most } = options;
-  const { failures, ...figures } = report;
+  const { strategy, seed, runs, depth, budgets, most, goal } = options;
+  const { failures, reached, ...figures } = report;
+  const must = statesOf(plan.scenario, plan.variant.name);
   return {
     command: 'explore',
     ...planReport(plan),
     seed,
+    goal,
     limits: { runs, depth, budgets, most: strategy === 'bounded' ? most : undefined },
     ...figures,
     failures: failures.map(({ signature, count, seed: first }) => ({ signature, count, seed: first })),
-    ...(counterexample && { counterexample: counterexampleReport(counterexample, lines) }),
+    ...(reached.length > 0 && {
+      reached: reached.map(({ name, count, seed: first }) => ({
+        state: name,
+        title: findState(plan.scenario, name).title,
+        mustBe: must.includes(name),
+        count,
+        seed: first,
+        ...(count > 0 && { witness: witnesses.find(({ state }) => state === name) }),
+      })),
+    }),
+    ...(counterexample && {
+      [goal === undefined ? 'counterexample' : 'witness']: counterexampleReport(counterexample, lines),
+    }),
   };
 }
 

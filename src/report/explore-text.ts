@@ -3,11 +3,15 @@ import { explain } from '../checker/explain.ts';
 import type { Budgets } from '../explore/execution.ts';
 import type { ExploreReport } from '../explore/explorer.ts';
 import { pctBound } from '../explore/pct.ts';
+import { goalOf } from '../explore/reached.ts';
+import { isViolation } from '../explore/shard.ts';
 import type { Timeline } from '../explore/timeline.ts';
 import type { Plan } from '../lab/plan.ts';
 import type { Counterexample, SearchOptions } from '../lab/search.ts';
+import { findState } from '../scenarios/scenario.ts';
+import { reachedLines } from './reached-text.ts';
 import { findingText } from './run-text.ts';
-import { labelled, paint, plural, type Style, thousands, wrap } from './text.ts';
+import { labelled, paint, pasted, plural, type Style, shareText, thousands, wrap } from './text.ts';
 import { timelineText } from './timeline-text.ts';
 
 /** What is about to be explored: known before it has been. */
@@ -22,7 +26,12 @@ export function exploreHead(plan: Plan, options: SearchOptions, style: Style): s
     ...(set.length > 0 ? labelled('set', set.join(' ')) : []),
     ...labelled('search', searchText(options)),
     ...labelled('hardware', budgetText(plan, options.budgets)),
+    ...(options.goal === undefined ? [] : labelled('until', goalText(plan, options.goal))),
   ].join('\n');
+}
+
+function goalText({ scenario }: Plan, goal: string): string {
+  return `state '${goal}': ${findState(scenario, goal).title}`;
 }
 
 function searchText({ strategy, seed, runs, depth, most }: SearchOptions): string {
@@ -55,7 +64,7 @@ function budgetText({ platform }: Plan, budgets: Budgets): string {
 /** What came of it. */
 export function exploreBody(plan: Plan, options: SearchOptions, report: ExploreReport, style: Style): string {
   const { runs, redundant, steps, longest, failures } = report;
-  const per = runs > 0 ? Math.round(steps / (runs + redundant)) : 0;
+  const per = runs > 0 ? Math.round(steps / runs) : 0;
   const also = redundant > 0 ? `, and ${thousands(redundant)} cut short as equivalent to one of these` : '';
   const lines = [
     '',
@@ -74,37 +83,38 @@ export function exploreBody(plan: Plan, options: SearchOptions, report: ExploreR
   }
   if (failures.length === 0) lines.push(...labelled('found', paint(style, 'green', 'nothing')));
   const { variant } = plan;
-  if (failures.length === 0 && variant.expect !== 'clean' && !report.complete) {
+  lines.push(...reachedLines(plan, options, report, style));
+  if (options.goal === undefined && failures.length === 0 && variant.expect !== 'clean' && !report.complete) {
     lines.push(...labelled('', 'though the variant is wrong: try --strategy bounded, or more runs'));
   }
   return lines.join('\n');
 }
 
 function reachText(options: SearchOptions, report: ExploreReport): string {
-  const { strategy, depth, most } = options;
+  const { strategy, depth, most, goal } = options;
+  if (report.reached.some(({ name, count }) => name === goal && count > 0))
+    return 'up to the first run that leads to the state';
   const stop = report.stopped ? 'stopped before the end; ' : '';
   if (strategy === 'dpor') {
     if (report.complete) return 'complete: every other schedule is equivalent to one of these';
-    return `${stop}not complete: the limit of ${plural(options.runs, 'run')} came first`;
+    if (report.stopped) return `${stop}not complete`;
+    const noAnswer = report.failures.find(({ signature }) => !isViolation(signature));
+    if (noAnswer) return 'not complete: where a run ends without an answer, what would follow is unknown';
+    return `not complete: the limit of ${plural(options.runs, 'run')} came first`;
   }
   if (strategy === 'bounded') {
     const { searched } = report;
-    if (!searched) return `${stop}not even the schedules without a preemption were all run`;
+    if (!searched) return `${stop}not even the schedules without a preemption and a delay were all run`;
     const costs = `${plural(searched.preemptions, 'preemption')} and ${plural(searched.delays, 'delay')}`;
     const end = searched.preemptions === most.preemptions && searched.delays === most.delays;
-    const why =
-      report.failures.length > 0 || end ? '' : `: the limit of ${plural(options.runs, 'run')} came first`;
+    const isLimited = report.failures.length === 0 && !report.stopped && !end;
+    const why = isLimited ? `: the limit of ${plural(options.runs, 'run')} came first` : '';
     return `${stop}every schedule with up to ${costs}${why}`;
   }
   if (strategy === 'random') return `${stop}a sample`;
   const { actors, lengthSteps } = report;
   const bound = pctBound(actors, lengthSteps, depth);
   return `${stop}a sample; one run shows a bug of depth ${depth} with a probability of at least 1/(${actors} x ${lengthSteps}^${depth - 1}) = ${bound.toPrecision(2)}`;
-}
-
-/** Two digits of a percentage, or all of it. */
-function shareText(share: number): string {
-  return share === 1 ? 'all' : `${Number((share * 100).toPrecision(2))} %`;
 }
 
 /** Rows of a table: more are a wall and not a picture. */
@@ -133,15 +143,25 @@ export function counterexampleText(
   for (const finding of result.findings.slice(0, 1)) {
     lines.push(...findingText(explain(finding, plan.platform, result.unfinished), style), '');
   }
-  if (result.findings.length === 0) lines.push(...wrap(whyText(signature, result.error)), '');
-  lines.push(...labelled('schedule', scheduleText(choices.length, shrunk)), '', table);
+  const goal = goalOf(signature);
+  if (goal !== undefined) lines.push(...wrap(`reached: ${goalText(plan, goal)}`, '', '  '), '');
+  else if (result.findings.length === 0) lines.push(...whyText(signature, result.error), '');
+  lines.push(...labelled('schedule', scheduleText(choices.length, shrunk)));
+  if (table !== '') lines.push('', table);
   return lines.join('\n');
 }
 
-function whyText(signature: string, error: string | undefined): string {
+function whyText(signature: string, error: string | undefined): string[] {
   if (signature === 'step-limit')
-    return 'step-limit: the run did not end; use a larger --max-steps, or a scenario that ends';
-  return error ?? signature;
+    return wrap('step-limit: the run did not end; use a larger --max-steps, or a scenario that ends');
+  return error === undefined ? [signature] : outside(error.split('\n'));
+}
+
+/** The lines of a stack trace down to where flushlab takes the program's next step. */
+function outside(lines: readonly string[]): string[] {
+  const end = lines.findIndex((line) => /^ +at CpuRunner\./.test(line));
+  const own = lines.slice(0, end < 0 ? lines.length : end);
+  return own.filter((line) => !/^ +at [\w$.]*\bnext \(<anonymous>\)$/.test(line));
 }
 
 function scheduleText(steps: number, shrunk: Counterexample['shrunk']): string {
@@ -154,14 +174,14 @@ function scheduleText(steps: number, shrunk: Counterexample['shrunk']): string {
 /** Characters of a token that anybody wants to paste. */
 const PASTED = 1500;
 
-/** The line to type to see it again. @param saved file that holds the token */
+/** The line to type to see it again. @param saved file that holds the token, as a shell takes it */
 export function replayLines(token: string, saved: string | undefined): string {
   const lines: string[] = [''];
-  if (token.length <= PASTED) lines.push(...labelled('replay', `flushlab replay ${token}`));
+  if (token.length <= PASTED) lines.push(pasted('replay', `flushlab replay ${token}`));
   else if (saved === undefined) {
     const size = `its token has ${thousands(token.length)} characters`;
     lines.push(...labelled('replay', `${size}: --save FILE keeps it for flushlab replay FILE`));
   }
-  if (saved !== undefined) lines.push(...labelled('replay', `flushlab replay ${saved}`));
+  if (saved !== undefined) lines.push(pasted('replay', `flushlab replay ${saved}`));
   return lines.join('\n');
 }

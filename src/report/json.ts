@@ -32,6 +32,7 @@ export function listReport(scenarios: readonly Scenario[], platforms: readonly P
         defaultPlatform: scenario.defaultPlatform(name),
       })),
       parameters: scenario.parameters,
+      ...(scenario.reachable && { reachable: scenario.reachable }),
     })),
     platforms: platforms.map(({ name, title, clockMHz, maxCpus, coherence, shootdown }) => ({
       name,
@@ -56,6 +57,7 @@ export function runReport(plan: Plan, settings: RunSettings, result: RunResult, 
     unfinished: result.unfinished,
     steps: result.steps,
     perCpu: result.cpus,
+    ...(result.reached && { reached: result.reached }),
     ...(result.error !== undefined && { error: result.error }),
     repeat,
   };
@@ -103,6 +105,9 @@ export function stressReport(
       steps: tally.steps,
       hitRate: tally.runs === 0 ? 0 : tally.found / tally.runs,
       kinds: Object.fromEntries([...tally.kinds].sort(([a], [b]) => (a < b ? -1 : 1))),
+      ...(tally.plans[0].scenario.reachable && {
+        reached: Object.fromEntries([...tally.reached].sort(([a], [b]) => (a < b ? -1 : 1))),
+      }),
       asExpected: behaved(tally),
       firsts: tally.firsts.map(({ plan, kind, seed, result }) => ({
         kind,

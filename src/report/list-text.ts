@@ -26,6 +26,11 @@ function scenarioText(scenario: Scenario, style: Style): string[] {
     range(spec),
     spec.title,
   ]);
+  const states = Object.entries(scenario.reachable ?? {}).map(([name, { title, variants }]) => [
+    name,
+    variants?.join(', ') ?? 'all',
+    title,
+  ]);
   const [first, ...rest] = wrap(`${scenario.name}: ${scenario.title}`, '', '  ');
   return [
     paint(style, 'bold', first),
@@ -35,6 +40,9 @@ function scenarioText(scenario: Scenario, style: Style): string[] {
     ...broken(indented(table(left('variant', 'must show', 'what it does'), variants))),
     '',
     ...broken(indented(table(left('parameter', 'default', 'range', 'meaning'), parameters))),
+    ...(states.length > 0
+      ? ['', ...broken(indented(table(left('state', 'in', 'must be reachable'), states)))]
+      : []),
   ];
 }
 

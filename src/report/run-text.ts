@@ -33,6 +33,7 @@ export function runBody(plan: Plan, settings: RunSettings, result: RunResult, st
   } else lines.push(...findingsText(plan, result, style));
   lines.push(
     ...labelled('steps', thousands(result.steps)),
+    ...(result.reached?.length ? labelled('states', `reached ${result.reached.join(', ')}`) : []),
     ...labelled('result', resultText(plan, settings, result, style)),
   );
   return lines.join('\n');

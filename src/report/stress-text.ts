@@ -1,6 +1,7 @@
 /** Many runs, as a table. */
 import { explain } from '../checker/explain.ts';
 import { behaved, type Tally, triedPlans } from '../lab/stress.ts';
+import { statesOf } from '../scenarios/scenario.ts';
 import { findingText } from './run-text.ts';
 import { type ColumnSpec, paint, plural, type Style, table, thousands, wrap } from './text.ts';
 
@@ -39,6 +40,8 @@ export function stressText(tallies: readonly Tally[], skipped: readonly Skipped[
   );
   const kinds = tallies.filter(({ kinds }) => kinds.size > 0).map(kindsOf);
   if (kinds.length > 0) lines.push('', 'found', ...kinds.flatMap((text) => wrap(text, '  ', '    ')));
+  const states = tallies.map(statesText).filter((text) => text !== '');
+  if (states.length > 0) lines.push('', 'states', ...states.flatMap((text) => wrap(text, '  ', '    ')));
   for (const { variant, reason } of skipped) lines.push(...wrap(`skipped ${variant}: ${reason}`, '', '  '));
   for (const tally of tallies) lines.push(...unexpected(tally, style));
   return lines.join('\n');
@@ -62,6 +65,20 @@ function kindsOf({ variant, kinds, firsts }: Tally): string {
     return `${kind} in ${plural(runs, 'run')}${first ? ` (first with seed ${first.seed})` : ''}`;
   });
   return `${variant.name}: ${parts.join(', ')}`;
+}
+
+/** Which states were reached that had to be, and which others were. */
+function statesText({ variant, plans, reached, runs }: Tally): string {
+  if (runs === 0) return '';
+  const wanted = statesOf(plans[0].scenario, variant.name);
+  const names = [...new Set([...wanted, ...reached.keys()])];
+  const parts = names.map((name) => {
+    const known = reached.get(name);
+    return known
+      ? `${name} in ${plural(known.runs, 'run')} (first with seed ${known.seed})`
+      : `${name} not reached`;
+  });
+  return parts.length === 0 ? '' : `${variant.name}: ${parts.join(', ')}`;
 }
 
 function unexpected(tally: Tally, style: Style): string[] {

@@ -26,6 +26,11 @@ export function thousands(value: number): string {
     .replace(/\B(?=(\d{3})+(?!\d))/g, ',');
 }
 
+/** Two digits of a percentage, or all of it. */
+export function shareText(share: number): string {
+  return share === 1 ? 'all' : `${Number((share * 100).toPrecision(2))} %`;
+}
+
 export interface ColumnSpec {
   readonly title: string;
   readonly align: 'left' | 'right';
@@ -69,4 +74,9 @@ export function wrap(text: string, first = '', rest = first, width = WIDTH): str
 export function labelled(label: string, text: string, indent = 2, labelWidth = 9): string[] {
   const start = ' '.repeat(indent);
   return wrap(text, start + label.padEnd(labelWidth), start + ' '.repeat(labelWidth));
+}
+
+/** A line to paste after its label: never broken, however long it is. */
+export function pasted(label: string, command: string): string {
+  return `  ${label.padEnd(9)}${command}`;
 }

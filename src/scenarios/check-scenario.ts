@@ -3,6 +3,7 @@
  * not checked, when it is imported.
  */
 import { kindNames } from '../checker/finding.ts';
+import { MOST_STATES } from '../checker/reachable.ts';
 import { platformByName, platforms } from '../platforms/index.ts';
 
 const REMEDY = 'make it with defineScenario({ ... })';
@@ -24,7 +25,11 @@ export function flawOf(value: unknown): string | undefined {
   if (!Array.isArray(variants) || variants.length === 0) {
     return "its scenario has no variants: give it at least one, such as { name: 'fixed', title: '...', expect: 'clean' }";
   }
-  return flawOfVariants(variants, value) ?? flawOfParameters(value.parameters);
+  return (
+    flawOfVariants(variants, value) ??
+    flawOfParameters(value.parameters) ??
+    flawOfStates(value.reachable, variants)
+  );
 }
 
 function flawOfVariants(variants: readonly unknown[], scenario: Fields): string | undefined {
@@ -66,6 +71,27 @@ function flawOfParameters(parameters: unknown): string | undefined {
     const value = isRecord(spec) ? spec.default : undefined;
     if (typeof value !== 'number' && typeof value !== 'string') {
       return `parameter '${name}' has no default: give it a number or a text`;
+    }
+  }
+  return undefined;
+}
+
+function flawOfStates(reachable: unknown, variants: readonly unknown[]): string | undefined {
+  if (reachable === undefined) return undefined;
+  if (!isRecord(reachable)) return "reachable must be an object: a name and { title: '...' } for each state";
+  const names = Object.keys(reachable);
+  if (names.length > MOST_STATES) return `reachable has ${names.length} states: use at most ${MOST_STATES}`;
+  const known = variants.map((variant) => (isRecord(variant) ? variant.name : undefined));
+  for (const name of names) {
+    const state = reachable[name];
+    if (!isRecord(state) || !isText(state.title)) {
+      return `state '${name}' has no title: say in a line what has happened`;
+    }
+    const { variants: some = known } = state;
+    if (!Array.isArray(some)) return `state '${name}': variants must be a list of variants' names`;
+    const unknown = some.find((variant) => !known.includes(variant));
+    if (unknown !== undefined) {
+      return `state '${name}': there is no variant '${unknown}': use some of ${known.join(', ')}`;
     }
   }
   return undefined;

@@ -8,6 +8,7 @@ import type { Machine } from '../machine/machine.ts';
 import type { Parameters, ProgramContext, Settings, StartedProgram, Workload } from '../program/workload.ts';
 import {
   type ParameterSpec,
+  type ReachableState,
   type Scenario,
   ScenarioError,
   type SmallSize,
@@ -23,6 +24,8 @@ export interface ScenarioDefinition<Layout> {
   readonly module: string;
   readonly variants: readonly Variant[];
   readonly parameters?: Readonly<Record<string, ParameterSpec>>;
+  /** States that some run must come to, by the name that programs give to `checker.reached`. */
+  readonly reachable?: Readonly<Record<string, ReachableState>>;
   /** CPUs of a run unless told otherwise, and the fewest that the programs can do with. */
   readonly cpus: number;
   readonly minCpus?: number;
@@ -66,6 +69,7 @@ export function defineScenario<Layout>(definition: ScenarioDefinition<Layout>): 
     module,
     variants,
     parameters: definition.parameters ?? {},
+    ...(definition.reachable && { reachable: definition.reachable }),
     defaultCpus: cpus,
     minCpus: definition.minCpus ?? cpus,
     defaultPlatform: typeof platform === 'string' ? () => platform : platform,
@@ -76,7 +80,7 @@ export function defineScenario<Layout>(definition: ScenarioDefinition<Layout>): 
 }
 
 function workloadOf<Layout>(definition: ScenarioDefinition<Layout>, settings: Settings): Workload<Layout> {
-  const { speculation, finish } = definition;
+  const { speculation, finish, reachable } = definition;
   return {
     setup: (machine) => definition.setup(machine, settings),
     start: (context) => {
@@ -85,6 +89,7 @@ function workloadOf<Layout>(definition: ScenarioDefinition<Layout>, settings: Se
         ? started
         : { program: started, vectors: null };
     },
+    ...(reachable && { reachable: Object.keys(reachable) }),
     ...(speculation && { speculation: (layout: Layout) => speculation(layout, settings) }),
     ...(finish && { finish }),
   };

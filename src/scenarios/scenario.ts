@@ -22,6 +22,13 @@ export interface ParameterSpec {
   readonly values?: readonly string[];
 }
 
+/** A state that some run must come to: a check on whether a scenario exercises what it is about. */
+export interface ReachableState {
+  readonly title: string;
+  /** Variants that must come to it; default: all. */
+  readonly variants?: readonly string[];
+}
+
 /** A size at which every schedule can be explored. */
 export interface SmallSize {
   readonly cpus?: number;
@@ -35,6 +42,8 @@ export interface Scenario {
   readonly source: string;
   readonly variants: readonly Variant[];
   readonly parameters: Readonly<Record<string, ParameterSpec>>;
+  /** States that must be reachable, by the name that programs give to `Checker.reached`. */
+  readonly reachable?: Readonly<Record<string, ReachableState>>;
   readonly defaultCpus: number;
   readonly minCpus: number;
   /** Name of the platform that a variant runs on unless told otherwise. */
@@ -105,6 +114,19 @@ function resolveValue(scenario: string, name: string, spec: ParameterSpec, text:
     throw new ScenarioError(`${scenario}: ${name}=${text}: use an integer from ${min} to ${max}`);
   }
   return value;
+}
+
+/** @throws ScenarioError naming the states there are */
+export function findState({ name: scenario, reachable = {} }: Scenario, name: string): ReachableState {
+  if (Object.hasOwn(reachable, name)) return reachable[name];
+  const known = Object.keys(reachable).join(', ');
+  const remedy = known === '' ? "it declares none: add 'reachable' to it" : `use one of ${known}`;
+  throw new ScenarioError(`${scenario} declares no state '${name}': ${remedy}`);
+}
+
+/** Names of the states that a variant must come to. */
+export function statesOf({ reachable = {} }: Scenario, variant: string): string[] {
+  return Object.keys(reachable).filter((name) => reachable[name].variants?.includes(variant) ?? true);
 }
 
 /** @throws ScenarioError naming the variants there are */

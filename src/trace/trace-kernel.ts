@@ -6,6 +6,7 @@
  * Where the platform's page tables are uncached the whole kernel bypasses the caches, so that they hold
  * the program and nothing else; elsewhere the kernel competes for them, as kernels do.
  */
+
 import type { Checker } from '../checker/checker.ts';
 import { type AddressSpace, laySpace } from '../kernel/address-space.ts';
 import { BootMemory } from '../kernel/boot-memory.ts';
@@ -14,7 +15,7 @@ import { CALL_VECTOR, type CrossCallLayout, CrossCalls, layCrossCalls } from '..
 import { READ_WRITE } from '../kernel/kernel.ts';
 import { PageTable } from '../kernel/page-table.ts';
 import { type SpinLock, spinLock, spinUnlock } from '../kernel/spin-lock.ts';
-import { flushCall, type Mechanism, TlbFlush } from '../kernel/tlb-flush.ts';
+import { flushCall, type Mechanism, properFlush, TlbFlush } from '../kernel/tlb-flush.ts';
 import { frameAddress, PTE } from '../machine/attributes.ts';
 import type { Cpu, Fault, Steps, Vectors } from '../machine/cpu.ts';
 import type { Machine } from '../machine/machine.ts';
@@ -67,7 +68,7 @@ export class TraceKernel implements Vectors {
     this.frames = new ColouredFrames(layout.frames, checker, this.uncached);
     this.tables = new PageTable(machine);
     this.calls = new CrossCalls(layout.calls, this.uncached, [flushCall]);
-    const policy = { mechanism, barrierBefore: true, barrierAfter: true };
+    const policy = properFlush(mechanism);
     this.flush = new TlbFlush(machine, policy, this.calls, this.uncached);
   }
 

@@ -2,27 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { main } from '../../src/cli/main.ts';
 import { platforms } from '../../src/platforms/index.ts';
+import { scenarios } from '../../src/scenarios/index.ts';
+import { inProcess } from './in-process.ts';
 import { flushlab } from './run-cli.ts';
-
-/** What main writes and returns, without a process: most mistakes are made before anything starts. */
-async function inProcess(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const output = { stdout: '', stderr: '' };
-  const real = { stdout: process.stdout.write, stderr: process.stderr.write };
-  for (const name of ['stdout', 'stderr'] as const) {
-    process[name].write = ((text: string) => {
-      output[name] += text;
-      return true;
-    }) as typeof process.stdout.write;
-  }
-  try {
-    return { code: await main(args), ...output };
-  } finally {
-    process.stdout.write = real.stdout;
-    process.stderr.write = real.stderr;
-  }
-}
 
 const folder = mkdtempSync(join(tmpdir(), 'flushlab-cli-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -122,10 +105,10 @@ describe('list and platform', () => {
   it('list --json names every scenario, variant and platform', async () => {
     const { code, stdout } = await inProcess('list', '--json');
     expect(code).toBe(0);
-    const { scenarios, platforms: listed } = JSON.parse(stdout);
-    expect(scenarios.map((s: { name: string }) => s.name)).toEqual(['tlb-shootdown', 'random-coherency']);
-    expect(listed.map((p: { name: string }) => p.name)).toEqual(Object.keys(platforms));
-    expect(scenarios[0].variants).toHaveLength(8);
+    const listed = JSON.parse(stdout);
+    expect(listed.scenarios.map((s: { name: string }) => s.name)).toEqual(scenarios.map(({ name }) => name));
+    expect(listed.platforms.map((p: { name: string }) => p.name)).toEqual(Object.keys(platforms));
+    expect(listed.scenarios[0].variants).toHaveLength(8);
   });
 
   it('list as text fits a terminal of 100 columns', async () => {

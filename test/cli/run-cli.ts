@@ -20,8 +20,8 @@ export function flushlab(args: readonly string[], env: NodeJS.ProcessEnv = {}, c
   return { code: status, stdout, stderr };
 }
 
-/** Starts it and sends Ctrl-C some time after its first output; resolves when the process is gone. */
-export function interrupted(args: readonly string[], afterMs: number): Promise<Finished> {
+/** Starts it, and resolves when the process is gone. */
+export function started(args: readonly string[]) {
   const child = spawn(process.execPath, [launcher, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   const output = { stdout: '', stderr: '' };
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -30,10 +30,17 @@ export function interrupted(args: readonly string[], afterMs: number): Promise<F
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     output.stderr += text;
   });
-  child.stdout.once('data', () => setTimeout(() => child.kill('SIGINT'), afterMs).unref());
-  return new Promise((resolve) => {
+  const finished = new Promise<Finished>((resolve) => {
     child.once('close', (code) => resolve({ code, ...output }));
   });
+  return { child, finished };
+}
+
+/** Starts it and sends Ctrl-C some time after its first output; resolves when the process is gone. */
+export function interrupted(args: readonly string[], afterMs: number): Promise<Finished> {
+  const { child, finished } = started(args);
+  child.stdout.once('data', () => setTimeout(() => child.kill('SIGINT'), afterMs).unref());
+  return finished;
 }
 
 /** Starts it, reads one piece of its output and hangs up, as `head` does. */

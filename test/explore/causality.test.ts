@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Causality } from '../../src/explore/causality.ts';
 import { conflict, type Footprint, Footprints } from '../../src/explore/footprint.ts';
@@ -63,9 +64,32 @@ describe('what happened before what', () => {
   it('forgets', () => {
     const causality = new Causality();
     causality.add(0, writes(5));
-    causality.clear();
+    causality.cutTo(0);
     expect(causality.add(1, writes(5))).toEqual([]);
     expect(causality.lastOf(0)).toBe(-1);
+  });
+
+  it('goes back to any step', () => {
+    const footprints = fc.array(fc.record({ actor: fc.nat(2), key: fc.nat(3), write: fc.boolean() }), {
+      maxLength: 40,
+    });
+    fc.assert(
+      fc.property(footprints, footprints, footprints, (kept, dropped, added) => {
+        const all = (causality: Causality, steps: typeof kept) =>
+          steps.map(({ actor, key, write }) => causality.add(actor, Int32Array.of(key, write ? 1 : 0)));
+        const fresh = new Causality();
+        all(fresh, kept);
+        const used = new Causality();
+        all(used, kept);
+        all(used, dropped);
+        used.cutTo(kept.length);
+        expect(all(used, added)).toEqual(all(fresh, added));
+        for (let step = 0; step < fresh.length; step++) {
+          expect([...used.before[step]]).toEqual([...fresh.before[step]]);
+        }
+      }),
+      { seed: 4 },
+    );
   });
 });
 

@@ -15,6 +15,7 @@ const result = (runs: number): ShardResult => ({
   longest: 12,
   complete: true,
   failures: [],
+  reached: [],
   neighbours: [],
   sawUncached: false,
 });

@@ -6,13 +6,15 @@ import { Checkpoint } from '../../src/explore/checkpoint.ts';
 import { Execution } from '../../src/explore/execution.ts';
 import { explore, type Strategy } from '../../src/explore/explorer.ts';
 import { Policy } from '../../src/explore/policy.ts';
-import { signatureOf } from '../../src/explore/shard.ts';
+import { cutPrefixes } from '../../src/explore/prefixes.ts';
+import { footprintsOf, runShard, type ShardResult, signatureOf } from '../../src/explore/shard.ts';
 import { shrink } from '../../src/explore/shrink.ts';
 import { loadWorkload } from '../../src/hosts/session.ts';
 import { jobOf, makePlan } from '../../src/lab/plan.ts';
 import { defaultBudgets, exploreLimits } from '../../src/lab/search.ts';
 import { findScenario } from '../../src/scenarios/index.ts';
 import { findVariant } from '../../src/scenarios/scenario.ts';
+import tinyRace from '../support/tiny-race.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'flushlab-explorer-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -36,7 +38,7 @@ const jobFor = (name: string, variant: string) => {
 const optionsOf = (strategy: Strategy, workers: number) => ({
   strategy,
   seed: 11,
-  runs: 1500,
+  runs: 700,
   depth: 3,
   most: { preemptions: 2, delays: 1 },
   workers,
@@ -48,7 +50,7 @@ describe('what an exploration finds', () => {
     async (strategy) => {
       const { job, budgets } = jobFor('reclaim-batch', 'buggy');
       const reports = [];
-      for (const workers of [0, 1, 3])
+      for (const workers of [0, 3])
         reports.push(await explore(job, { ...optionsOf(strategy, workers), budgets }));
       for (const report of reports) expect(report).toEqual(reports[0]);
       expect(reports[0].failures[0].signature).toBe('finding stale-translation');
@@ -72,11 +74,33 @@ describe('what an exploration finds', () => {
     expect(await explore(job, { ...optionsOf('pct', 0), budgets, checkpoint: rest })).toEqual(whole);
   });
 
-  it('is cut up without losing a schedule, and without many twice', async () => {
-    const { job, budgets } = jobFor('mremap-stale', 'fixed');
+  it('is cut up without losing a schedule or running one twice', async () => {
+    const given = { stores: '1' };
+    const plan = makePlan({ scenario: tinyRace, variant: tinyRace.variants[0], cpus: 3, given });
+    const job = jobOf(plan, exploreLimits(plan), 1);
+    const budgets = { walk: 1, prefetch: 0, evict: 0 };
+    const rest = { kind: 'dpor', maxRuns: 100_000, uncached: false } as const;
+    const whole = await runShard({ job, budgets, shard: { ...rest, prefix: [], sleep: [] } });
+    const on = new Execution(job, await loadWorkload(job), budgets);
+    const parts: ShardResult[] = [];
+    for (const prefix of cutPrefixes(on, footprintsOf(on, false), 16)) {
+      parts.push(await runShard({ job, budgets, shard: { ...rest, ...prefix } }));
+    }
+    expect(parts.length).toBeGreaterThanOrEqual(16);
+    expect([whole, ...parts].every(({ complete }) => complete)).toBe(true);
+    expect(whole.runs).toBeGreaterThan(16);
+    expect(parts.reduce((sum, { runs }) => sum + runs, 0)).toBe(whole.runs);
+  });
+
+  it('is complete where it had to be cut up', async () => {
+    const given = { stores: '1' };
+    const plan = makePlan({ scenario: tinyRace, variant: tinyRace.variants[0], cpus: 4, given });
+    const job = jobOf(plan, exploreLimits(plan), 1);
+    const budgets = { walk: 0, prefetch: 0, evict: 0 };
     const report = await explore(job, { ...optionsOf('dpor', 0), runs: 100_000, budgets });
-    expect(report.complete).toBe(true);
-    expect(report.failures).toEqual([]);
+    // More than are tried in one piece.
+    expect(report.runs + report.redundant).toBeGreaterThan(2000);
+    expect(report).toMatchObject({ complete: true, failures: [] });
   });
 });
 

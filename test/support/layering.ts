@@ -30,6 +30,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   hosts: { not: ['scenarios', 'platforms', 'cli'] },
   explore: { not: ['scenarios', 'platforms', 'cli'] },
   trace: { not: ['scenarios', 'cli'] },
+  litmus: { not: ['scenarios', 'explore', 'lab', 'report', 'cli'] },
   lab: { not: ['cli'] },
   campaign: { not: ['cli'] },
   report: { not: ['cli'] },

@@ -4,6 +4,7 @@
  * taken the IPI. Where the hardware broadcasts the flush, nobody waits for the walk, and it goes on in memory
  * that belongs to somebody else.
  */
+
 import { type BootPage, bootInto, bootMap } from '../../kernel/boot-process.ts';
 import { withoutPaging } from '../../kernel/boot-user.ts';
 import { gupFast } from '../../kernel/gup-fast.ts';
@@ -17,6 +18,7 @@ import {
   type TableFreeLayout,
   unlinkTable,
 } from '../../kernel/table-free.ts';
+import { properFlush } from '../../kernel/tlb-flush.ts';
 import { frameAddress } from '../../machine/attributes.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import { defineScenario } from '../define.ts';
@@ -49,6 +51,10 @@ export default defineScenario<Layout>({
     { name: 'ipi', title: 'frees it after an IPI that every CPU has taken', expect: 'clean' },
     { name: 'deferred', title: 'frees it when each CPU that walked has left the tables', expect: 'clean' },
   ],
+  reachable: {
+    'meets-walker': { title: 'the table is about to be freed while another CPU walks' },
+    'waits-for-walker': { title: 'who frees the table waits for a walk to end', variants: ['deferred'] },
+  },
   parameters: {
     touches: { title: 'walks without a lock', default: 4, min: 1, max: 1000 },
     delay: { title: 'steps that a walk loses above the last level', default: 8, min: 0, max: 1000 },
@@ -67,13 +73,9 @@ export default defineScenario<Layout>({
   },
 
   start({ machine, checker, cpu, layout }, { variant, touches, delay }) {
-    const kernel = new Kernel(
-      machine,
-      layout.kernel,
-      { mechanism: machine.platform.shootdown, barrierBefore: true, barrierAfter: true },
-      checker,
-      [callNothing],
-    );
+    const kernel = new Kernel(machine, layout.kernel, properFlush(machine.platform.shootdown), checker, [
+      callNothing,
+    ]);
     const mm: Mm = { kernel, space: layout.kernel.spaces[0], checker };
     const tableFree = new TableFree(layout.tableFree, FREEING[variant], FIRST_CALL);
     const program =
@@ -92,7 +94,9 @@ function* unmap(cpu: Cpu, mm: Mm, tableFree: TableFree, page: BootPage): Steps {
   yield* kernel.flush.page(cpu, space, page.va);
   checker?.contract(cpu, page.ptePa);
   checker?.contract(cpu, unlinked.entryPa);
-  yield* tableFree.free(cpu, mm, unlinked);
+  checker?.reachedWithin('meets-walker');
+  const waitedFor = yield* tableFree.free(cpu, mm, unlinked);
+  if (waitedFor > 0) checker?.reached('waits-for-walker');
   const reused = yield* kernel.frames.allocate(cpu);
   yield* cpu.storePhysical(reused + (page.ptePa & 0xfff), DATA, 4, kernel.uncached);
 }
@@ -106,7 +110,9 @@ function* pinRepeatedly(
   { touches, delay }: { readonly touches: number; readonly delay: number },
 ): Steps {
   for (let i = 0; i < touches; i++) {
+    mm.checker?.enters('meets-walker');
     const entry = yield* gupFast(cpu, mm, tableFree, page.va, delay);
+    mm.checker?.leaves('meets-walker');
     const frame = frameAddress(entry);
     if (entry !== 0 && frame !== page.frame) {
       mm.checker?.violated(cpu.hw, FRAME_OR_NOTHING, frame, page.frame);

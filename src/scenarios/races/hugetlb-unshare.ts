@@ -7,8 +7,9 @@
  * In Linux the entries of that table are huge pages, one level up; here they are small ones, which changes
  * nothing but the size of what is exposed.
  */
+
 import { type BootPage, bootInto, bootMap } from '../../kernel/boot-process.ts';
-import { loadRepeatedly, withoutPaging } from '../../kernel/boot-user.ts';
+import { loadRepeatedly, unlessFaulting, withoutPaging } from '../../kernel/boot-user.ts';
 import { Kernel, type KernelLayout, layKernel, READ_WRITE } from '../../kernel/kernel.ts';
 import type { Mm } from '../../kernel/mm.ts';
 import { layTables } from '../../kernel/page-table.ts';
@@ -19,6 +20,7 @@ import {
   type TableFreeLayout,
   unlinkTable,
 } from '../../kernel/table-free.ts';
+import { properFlush } from '../../kernel/tlb-flush.ts';
 import { PTE } from '../../machine/attributes.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import { PAGE_BYTES } from '../../machine/platform.ts';
@@ -48,6 +50,9 @@ export default defineScenario<Layout>({
     },
     { name: 'fixed', title: 'flushes before it lets go', expect: 'clean' },
   ],
+  reachable: {
+    'used-unlinked': { title: 'the thread uses the file while its process lets go of the table' },
+  },
   parameters: {
     touches: { title: 'rounds of accesses by the thread', default: 4, min: 1, max: 1000 },
   },
@@ -76,17 +81,12 @@ export default defineScenario<Layout>({
   },
 
   start({ machine, checker, cpu, layout }, { variant, touches }) {
-    const kernel = new Kernel(
-      machine,
-      layout.kernel,
-      { mechanism: machine.platform.shootdown, barrierBefore: true, barrierAfter: true },
-      checker,
-    );
+    const kernel = new Kernel(machine, layout.kernel, properFlush(machine.platform.shootdown), checker);
     const [first, second] = layout.kernel.spaces.map((space): Mm => ({ kernel, space, checker }));
     const program =
       cpu.index === 0
         ? unmapTwice(cpu, first, second, layout, variant === 'fixed')
-        : use(cpu, Number(touches));
+        : use(cpu, first, Number(touches));
     return { program, vectors: withoutPaging(kernel) };
   },
 
@@ -106,11 +106,13 @@ function* unmap(cpu: Cpu, mm: Mm, { page, usersPa, tableFree }: Layout, flushUns
   const users = yield* cpu.loadPhysical(usersPa, 4, kernel.uncached);
   if (users > 1) {
     const { entryPa } = yield* unlinkTable(cpu, mm, page.va);
+    checker?.enters('used-unlinked');
     if (flushUnshared) {
       yield* kernel.flush.page(cpu, space, page.va);
       checker?.contract(cpu, entryPa);
     }
     yield* cpu.modifyPhysical(usersPa, (n) => n - 1, kernel.uncached);
+    checker?.leaves('used-unlinked');
     return;
   }
   yield* kernel.tables.write(cpu, page.ptePa, 0);
@@ -123,9 +125,9 @@ function* unmap(cpu: Cpu, mm: Mm, { page, usersPa, tableFree }: Layout, flushUns
 }
 
 /** A thread of the first process uses the file, and runs past its end. */
-function* use(cpu: Cpu, touches: number): Steps {
+function* use(cpu: Cpu, { checker }: Mm, touches: number): Steps {
   for (let i = 0; i < touches; i++) {
-    yield* loadRepeatedly(cpu, VA, 1);
+    if (yield* unlessFaulting(cpu.load(VA))) checker?.reachedWithin('used-unlinked');
     yield* loadRepeatedly(cpu, VA + PAGE_BYTES, 1);
   }
 }

@@ -4,12 +4,14 @@
  * speculation, from where its walk cache says they are; once their memory has another owner, what it reads
  * there is taken for an entry.
  */
+
 import { type BootPage, bootInto, bootMap } from '../../kernel/boot-process.ts';
 import { loadRepeatedly, speculate, withoutPaging } from '../../kernel/boot-user.ts';
 import { FIRST_CALL, Kernel, type KernelLayout, layKernel, READ_WRITE } from '../../kernel/kernel.ts';
 import { LazyTlb, type LazyTlbLayout, layLazyTlb } from '../../kernel/lazy-tlb.ts';
 import type { Mm } from '../../kernel/mm.ts';
 import { layTableFree, TableFree, type TableFreeLayout, unlinkTable } from '../../kernel/table-free.ts';
+import { properFlush } from '../../kernel/tlb-flush.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import { PAGE_BYTES } from '../../machine/platform.ts';
 import { defineScenario } from '../define.ts';
@@ -59,7 +61,7 @@ export default defineScenario<Layout>({
     const kernel = new Kernel(
       machine,
       layout.kernel,
-      { mechanism: 'cross-call', barrierBefore: true, barrierAfter: true, targets: lazy.targets },
+      { ...properFlush('cross-call'), targets: lazy.targets },
       checker,
       [lazy.leaveCall],
     );

@@ -3,10 +3,12 @@
  * finds the page inaccessible, takes it that no TLB can hold it, and copies it without a flush: a CPU that
  * still has the old entry writes to the page that was left behind, and the write is lost.
  */
+
 import { type BootPage, bootInto, bootMap } from '../../kernel/boot-process.ts';
 import { bootTouched, storeRepeatedly, withoutPaging } from '../../kernel/boot-user.ts';
 import { Kernel, type KernelLayout, layKernel, READ_WRITE } from '../../kernel/kernel.ts';
 import { Migration } from '../../kernel/migration.ts';
+import { properFlush } from '../../kernel/tlb-flush.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import { defineScenario } from '../define.ts';
 
@@ -62,12 +64,7 @@ export default defineScenario<Layout>({
   },
 
   start({ machine, checker, cpu, layout }, { variant, touches }) {
-    const kernel = new Kernel(
-      machine,
-      layout.kernel,
-      { mechanism: machine.platform.shootdown, barrierBefore: true, barrierAfter: true },
-      checker,
-    );
+    const kernel = new Kernel(machine, layout.kernel, properFlush(machine.platform.shootdown), checker);
     const mm = { kernel, space: layout.kernel.spaces[0], checker };
     const migration = new Migration(mm, layout.flushPendingPa, { heedsPendingFlush: variant === 'fixed' });
     const program = (): Steps => {

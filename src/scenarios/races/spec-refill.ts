@@ -4,11 +4,13 @@
  * them by speculation until it switches. The next process is given the same tables, and with them the same
  * tag: that CPU then runs it on the pages of the first.
  */
+
 import { type BootPage, bootInto, bootMap } from '../../kernel/boot-process.ts';
 import { loadRepeatedly, speculate, withoutPaging } from '../../kernel/boot-user.ts';
 import { Kernel, type KernelLayout, layKernel, READ_WRITE } from '../../kernel/kernel.ts';
 import type { Mm } from '../../kernel/mm.ts';
 import { exitMmap } from '../../kernel/mmu-gather.ts';
+import { properFlush } from '../../kernel/tlb-flush.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import { defineScenario } from '../define.ts';
 
@@ -64,12 +66,7 @@ export default defineScenario<Layout>({
   },
 
   start({ machine, checker, cpu, layout }, { variant, touches }) {
-    const kernel = new Kernel(
-      machine,
-      layout.kernel,
-      { mechanism: machine.platform.shootdown, barrierBefore: true, barrierAfter: true },
-      checker,
-    );
+    const kernel = new Kernel(machine, layout.kernel, properFlush(machine.platform.shootdown), checker);
     const mm: Mm = { kernel, space: layout.kernel.spaces[0], checker };
     const program =
       cpu.index === 0

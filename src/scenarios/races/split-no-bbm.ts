@@ -3,11 +3,13 @@
  * the block in its TLB, unused for stores so far, walks for the dirty bit of its first store, finds the small
  * page and has both: harmless while they say the same, undefined as soon as the page has changed.
  */
+
 import { bootInto } from '../../kernel/boot-process.ts';
 import { storeRepeatedly, withoutPaging } from '../../kernel/boot-user.ts';
 import { type BootBlock, bootLinearBlock, changeInBlock } from '../../kernel/huge-map.ts';
 import { Kernel, type KernelLayout, layKernel } from '../../kernel/kernel.ts';
 import type { Mm } from '../../kernel/mm.ts';
+import { properFlush } from '../../kernel/tlb-flush.ts';
 import { PTE } from '../../machine/attributes.ts';
 import { defineScenario } from '../define.ts';
 
@@ -54,12 +56,7 @@ export default defineScenario<Layout>({
   },
 
   start({ machine, checker, cpu, layout: { kernel: laid, block, va } }, { variant, touches }) {
-    const kernel = new Kernel(
-      machine,
-      laid,
-      { mechanism: machine.platform.shootdown, barrierBefore: true, barrierAfter: true },
-      checker,
-    );
+    const kernel = new Kernel(machine, laid, properFlush(machine.platform.shootdown), checker);
     const mm: Mm = { kernel, space: laid.spaces[0], checker };
     const program =
       cpu.index === 0

@@ -3,11 +3,13 @@
  * table. While their TLB entries are flushed one by one, a CPU that has lost one of them walks again, gets
  * the block, and then has it beside a small page that is still there: on Arm a TLB conflict, or worse.
  */
+
 import { bootInto } from '../../kernel/boot-process.ts';
 import { bootTouched, loadRepeatedly, withoutPaging } from '../../kernel/boot-user.ts';
 import { bootLinearPages, mapBlock } from '../../kernel/huge-map.ts';
 import { Kernel, type KernelLayout, layKernel, READ_WRITE } from '../../kernel/kernel.ts';
 import type { Mm, PageEntry } from '../../kernel/mm.ts';
+import { properFlush } from '../../kernel/tlb-flush.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import { defineScenario } from '../define.ts';
 
@@ -46,12 +48,7 @@ export default defineScenario<Layout>({
   },
 
   start({ machine, checker, cpu, layout }, { variant, touches }) {
-    const kernel = new Kernel(
-      machine,
-      layout.kernel,
-      { mechanism: machine.platform.shootdown, barrierBefore: true, barrierAfter: true },
-      checker,
-    );
+    const kernel = new Kernel(machine, layout.kernel, properFlush(machine.platform.shootdown), checker);
     const mm: Mm = { kernel, space: layout.kernel.spaces[0], checker };
     const used = { va: layout.pages[0].va, pages: PAGES };
     // The block begins at physical address 0.

@@ -3,11 +3,13 @@
  * before it flushes. Write-back finds no entry left to write-protect, clears the mark and copies the page
  * to disk; a CPU that still has the writable entry then writes to a page that nobody will write back.
  */
+
 import { type BootPage, bootInto, bootMap } from '../../kernel/boot-process.ts';
 import { bootTouched, storeRepeatedly, withoutPaging } from '../../kernel/boot-user.ts';
 import { type FilePage, writeBack, zapFilePage } from '../../kernel/file-page.ts';
 import { Kernel, type KernelLayout, layKernel, READ_WRITE } from '../../kernel/kernel.ts';
 import type { Mm } from '../../kernel/mm.ts';
+import { properFlush } from '../../kernel/tlb-flush.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import { defineScenario } from '../define.ts';
 
@@ -52,12 +54,7 @@ export default defineScenario<Layout>({
   },
 
   start({ machine, checker, cpu, layout }, { variant, touches }) {
-    const kernel = new Kernel(
-      machine,
-      layout.kernel,
-      { mechanism: machine.platform.shootdown, barrierBefore: true, barrierAfter: true },
-      checker,
-    );
+    const kernel = new Kernel(machine, layout.kernel, properFlush(machine.platform.shootdown), checker);
     const mm: Mm = { kernel, space: layout.kernel.spaces[0], checker };
     const program = (): Steps => {
       if (cpu.index === 0) {
