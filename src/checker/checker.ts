@@ -36,7 +36,7 @@ import type { Shadow } from '../machine/shadow.ts';
 import type { MachineState } from '../machine/state.ts';
 import { ENTRY, TLBI_ALL, TLBI_ASID, TLBI_VA_ALL_ASIDS } from '../machine/tlb.ts';
 import { type FindingKind, type FindingRecord, kindNames, readFinding, writeFinding } from './finding.ts';
-import { Reachable } from './reachable.ts';
+import { ReachableStates } from './reachable.ts';
 
 export interface CheckerOptions {
   /** Accesses are totally ordered: judge every load, whatever hardware promises. */
@@ -49,7 +49,7 @@ export interface CheckerOptions {
   readonly goal?: string | undefined;
 }
 
-export class Checker implements CheckPort {
+export class Checker extends ReachableStates implements CheckPort {
   /** Called with every finding, in the thread that makes it; the random tester compares them one by one. */
   onFinding: ((record: Partial<FindingRecord> & { kind: FindingKind }) => void) | null = null;
 
@@ -57,15 +57,14 @@ export class Checker implements CheckPort {
   private readonly shadow: Shadow;
   private readonly options: CheckerOptions;
   private readonly judgesData: boolean;
-  private readonly reachable: Reachable;
 
   /** @throws Error if the machine was built without a shadow */
   constructor(state: MachineState, options: CheckerOptions = {}) {
     if (!state.shadow) throw new Error('checker: the machine was created with checked: false');
+    super(state, options.reachable ?? [], options.goal);
     this.m = state;
     this.shadow = state.shadow;
     this.options = options;
-    this.reachable = new Reachable(state, options.reachable ?? [], options.goal);
     const { l1d } = state.cpus[0];
     const aliases = l1d.colours > 1 || l1d.virtualTag;
     this.judgesData = options.strict === true || (state.coherent && !aliases);
@@ -296,31 +295,6 @@ export class Checker implements CheckPort {
   /** A condition that a scenario states does not hold; `detail` is the scenario's own number for it. */
   violated(cpu: ObservedCpu, detail: number, got: number, expected: number): void {
     this.report(cpu, { kind: 'invariant', detail, got, expected });
-  }
-
-  /**
-   * The run has come to a state that the scenario declares reachable: said by the program in whose step that
-   * becomes so, out of what it knows itself, or by `finish`.
-   */
-  reached(state: string): void {
-    this.reachable.reached(state);
-  }
-
-  /** A stretch of this program begins in which others are to be seen: `reachedWithin` counts until `leaves`. */
-  enters(state: string): void {
-    this.reachable.move(state, 1);
-  }
-
-  leaves(state: string): void {
-    this.reachable.move(state, -1);
-  }
-
-  /**
-   * `reached`, if some CPU is within the stretch of that state now. Threads look a little after the step that
-   * it is about.
-   */
-  reachedWithin(state: string): void {
-    this.reachable.reachedWithin(state);
   }
 
   /**

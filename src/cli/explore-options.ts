@@ -44,7 +44,7 @@ const DEFAULT_RUNS: Readonly<Record<Strategy, number>> = {
   pct: 10_000,
   random: 10_000,
   bounded: 100_000,
-  dpor: 1_000_000,
+  dpor: 3_000_000,
 };
 const SHRINK_RUNS = 20_000;
 

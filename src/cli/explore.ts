@@ -78,7 +78,8 @@ async function exploreOrVerify(
   const { report, counterexample } = found;
   if (counterexample && flags.save !== undefined) writeLine('--save', flags.save, counterexample.token);
   const lines = counterexample && (await timelineOf(options, counterexample));
-  if (flags.json === true) print(toJson(exploreReport(plan, options, found, lines)));
+  const command = isSmall ? 'verify' : 'explore';
+  if (flags.json === true) print(toJson(exploreReport(command, plan, options, found, lines)));
   else if (counterexample && lines) {
     const { plan: size } = counterexample;
     if (size !== plan) print(`\n${labelled('smaller', sizeText(size, options.goal)).join('\n')}`);

@@ -66,7 +66,8 @@ export interface ExploreReport {
   readonly actors: number;
 }
 
-/** Runs of a sampling shard; schedules of a bounded one. */
+/** Steps of a sampling shard or a bounded one, about, and its runs at most: small enough to be told of soon. */
+const CHUNK_STEPS = 32_768;
 const CHUNK = 256;
 /** Runs that are tried in one piece before a DPOR exploration is cut up. */
 const IN_ONE_PIECE = 2000;
@@ -107,6 +108,7 @@ class Explorer {
   private reached: readonly Reached[] = [];
   private cut = 0;
   private uncached = false;
+  private lengthSteps = 1;
   /** As many runs have been made as were allowed, and there are more. */
   private spent = false;
 
@@ -127,6 +129,7 @@ class Explorer {
     const { strategy } = this.options;
     const actors = new Set(this.undisturbed());
     const lengthSteps = this.on.choices;
+    this.lengthSteps = lengthSteps;
     const rest = { lengthSteps, actors: actors.size };
     if (strategy === 'bounded') {
       const searched = await this.bounded();
@@ -177,8 +180,9 @@ class Explorer {
   private async sample(kind: 'random' | 'pct', lengthSteps: number): Promise<void> {
     const { seed, runs, depth } = this.options;
     const shards: Shard[] = [];
-    for (let first = 0; first < runs; first += CHUNK) {
-      const size = Math.min(CHUNK, runs - first);
+    const chunk = this.chunkOf(lengthSteps);
+    for (let first = 0; first < runs; first += chunk) {
+      const size = Math.min(chunk, runs - first);
       shards.push({ kind, firstSeed: seed + first, runs: size, depth, lengthSteps });
     }
     await this.runShards(shards, () => {});
@@ -213,8 +217,9 @@ class Explorer {
   private async boundedLevel(items: readonly Neighbour[], levels: Map<string, Neighbour[]>): Promise<void> {
     const { most, runs } = this.options;
     const shards: Shard[] = [];
-    for (let at = 0; at < items.length; at += CHUNK) {
-      shards.push({ kind: 'bounded', items: items.slice(at, at + CHUNK), most });
+    const chunk = this.chunkOf(this.lengthSteps);
+    for (let at = 0; at < items.length; at += chunk) {
+      shards.push({ kind: 'bounded', items: items.slice(at, at + chunk), most });
     }
     await this.runShards(shards, ({ neighbours }) => {
       for (const neighbour of neighbours) {
@@ -257,6 +262,10 @@ class Explorer {
       if (this.isOver) return false;
       if (!this.again()) return complete;
     }
+  }
+
+  private chunkOf(lengthSteps: number): number {
+    return Math.min(CHUNK, Math.ceil(CHUNK_STEPS / Math.max(1, lengthSteps)));
   }
 
   /** True if the search has to start again because programs turned out to go past the caches. */

@@ -7,6 +7,7 @@ import { findingsReport, planReport } from './json.ts';
 
 /** An exploration. Nothing in it depends on the number of workers or on the wall clock. */
 export function exploreReport(
+  command: 'explore' | 'verify',
   plan: Plan,
   options: SearchOptions,
   { report, witnesses, counterexample }: Found,
@@ -16,7 +17,7 @@ export function exploreReport(
   const { failures, reached, ...figures } = report;
   const must = statesOf(plan.scenario, plan.variant.name);
   return {
-    command: 'explore',
+    command,
     ...planReport(plan),
     seed,
     goal,

@@ -24,7 +24,8 @@ function shardsIn(path: string): number {
   return readFileSync(path, 'utf8').split('\n').length - 2;
 }
 
-describe.skipIf(process.platform === 'win32')('--checkpoint', () => {
+// Several explorations each, and processes that start while other tests run.
+describe.skipIf(process.platform === 'win32')('--checkpoint', { timeout: 180_000 }, () => {
   let running: ReturnType<typeof started> | undefined;
   afterEach(() => running?.child.kill('SIGKILL'));
 

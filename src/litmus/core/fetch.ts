@@ -26,8 +26,9 @@ export function mayFetch(program: Program, state: Int32Array, thread: number): b
   for (let index = 0; index < count; index++) {
     const slot = slotAt(program, thread, index);
     if (state[slot + SLOT.PC] === pc) again++;
-    if (operationAt(program, state, slot).kind === KIND.ISB && !hasFlag(state, slot, FLAG.IS_DONE))
-      return false;
+    const { kind } = operationAt(program, state, slot);
+    const isWaitedFor = kind === KIND.ISB || (kind === KIND.TLBI && !program.profile.delayedInvalidates);
+    if (isWaitedFor && !hasFlag(state, slot, FLAG.IS_DONE)) return false;
   }
   return again < UNROLLED && (program.profile.lazyContext || isContextReady(program, state, thread, count));
 }

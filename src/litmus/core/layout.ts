@@ -45,6 +45,8 @@ export const FLAG = {
   /** The access or dirty state of its table entry is still to be set by hardware. */
   AWAITS_UPDATE: 4096,
   IS_UPDATED: 8192,
+  /** A TLBI that has completed invalidated what translated it. */
+  IS_OUTDATED: 16384,
   /** Three bits: one of FAULT. */
   FAULT_SHIFT: 8,
 } as const;

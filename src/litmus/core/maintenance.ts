@@ -6,7 +6,7 @@ import { inFlight, isAccess } from './order.ts';
 import type { Program } from './program.ts';
 import { versionedEntry } from './translate.ts';
 import { faultOf, hasFlag, operationAt, slotAt } from './window.ts';
-import { kindOfWord, locationOfWord, PAGE_SHIFT, payloadOf, WORD, wordOf } from './words.ts';
+import { kindOfWord, PAGE_SHIFT, payloadOf, WORD, wordOf } from './words.ts';
 
 /** Before which version nothing may be used any more, as bits of what may. */
 function since(version: number): number {
@@ -78,36 +78,38 @@ export function mayComplete(program: Program, state: Int32Array, thread: number)
   return true;
 }
 
-/**
- * Whether a thread has accesses in flight that were translated by what is being invalidated. An access before
- * one of those, of the same page, has to be translated too: translations of a page do not go back in time
- * ("TLBI-ordered-before").
- */
+/** Whether an access was translated by what is being invalidated. */
+function isInvalidated(program: Program, state: Int32Array, slot: number, pending: number): boolean {
+  if (!isAccess(operationAt(program, state, slot)) || state[slot + SLOT.VERSION] < 0) return false;
+  const versioned = versionedEntry(program, state[slot + SLOT.ADDRESS]);
+  return versioned >= 0 && state[slot + SLOT.VERSION] < state[pending + versioned];
+}
+
+/** Whether a thread has accesses in flight that still need what is being invalidated. */
 function usesInvalidated(program: Program, state: Int32Array, thread: number, pending: number): boolean {
   for (let index = 0; index < inFlight(program, state, thread); index++) {
     const slot = slotAt(program, thread, index);
-    if (!isAccess(operationAt(program, state, slot)) || state[slot + SLOT.VERSION] < 0) continue;
-    const versioned = versionedEntry(program, state[slot + SLOT.ADDRESS]);
-    if (versioned < 0 || state[slot + SLOT.VERSION] >= state[pending + versioned]) continue;
-    if (!hasFlag(state, slot, FLAG.IS_DONE)) return true;
-    if (faultOf(state, slot) !== FAULT.NONE) continue;
-    const page = locationOfWord(state[slot + SLOT.ADDRESS]);
-    for (let older = 0; older < index; older++) {
-      const before = slotAt(program, thread, older);
-      if (!isAccess(operationAt(program, state, before)) || hasFlag(state, before, FLAG.IS_TRANSLATED))
-        continue;
-      if (faultOf(state, before) !== FAULT.NONE) continue;
-      if (!hasFlag(state, before, FLAG.HAS_ADDRESS)) continue;
-      if (locationOfWord(state[before + SLOT.ADDRESS]) === page) return true;
-    }
+    if (!hasFlag(state, slot, FLAG.IS_DONE) && isInvalidated(program, state, slot, pending)) return true;
   }
   return false;
+}
+
+/** Accesses that used what is invalidated: none of their page before them may use anything newer now. */
+function markOutdated(program: Program, state: Int32Array, thread: number, pending: number): void {
+  for (let index = 0; index < inFlight(program, state, thread); index++) {
+    const slot = slotAt(program, thread, index);
+    if (faultOf(state, slot) !== FAULT.NONE || !isInvalidated(program, state, slot, pending)) continue;
+    state[slot + SLOT.FLAGS] |= FLAG.IS_OUTDATED;
+  }
 }
 
 /** A DSB completes, and with it the TLBIs before it. */
 export function complete(program: Program, state: Int32Array, thread: number): void {
   const { layout } = program;
   const base = layout.thread(thread);
+  for (let other = 0; other < layout.threads; other++) {
+    if (other !== thread) markOutdated(program, state, other, base + layout.pending);
+  }
   for (let versioned = 0; versioned < layout.versioned; versioned++) {
     const pending = state[base + layout.pending + versioned];
     const local = state[base + layout.pendingLocal + versioned];

@@ -105,8 +105,8 @@ export function mayPerform(
       if (!profile.loadReordering && awaitsRead(older, state, other)) return false;
       const isSame =
         hasFlag(state, other, FLAG.IS_TRANSLATED) && state[other + SLOT.CELL] === state[slot + SLOT.CELL];
-      // A read of the same location is forwarded to from a store, and otherwise in order.
-      if (isSame && (isWrite || older.kind !== KIND.STORE)) return false;
+      // A read of the same location is forwarded to from a write, and otherwise in order.
+      if (isSame && (isWrite || older.kind === KIND.LOAD)) return false;
     } else if (!profile.loadReordering && isUndecided(older, state, other)) return false;
     if (older.kind === KIND.DC && isSameLine(state, other, false, state[slot + SLOT.ADDRESS])) return false;
   }

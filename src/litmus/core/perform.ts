@@ -3,7 +3,7 @@ import { COMPUTE, KIND, type Operation } from '../isa/operation.ts';
 import { fetchVersion, versionedNext } from './fetch.ts';
 import { addVersion, versionCount, versionValue } from './history.ts';
 import { FLAG, MISUSE, SLOT, THREAD } from './layout.ts';
-import { complete, maintain } from './maintenance.ts';
+import { complete, maintain, mayComplete } from './maintenance.ts';
 import { inFlight, isAccess, mayPerform } from './order.ts';
 import type { Program } from './program.ts';
 import { settle } from './settle.ts';
@@ -56,7 +56,7 @@ function act(
       finishRead(state, slot, operation, state[state[slot + SLOT.CELL]]);
       return true;
     case STEP.FORWARD:
-      finishRead(state, slot, operation, state[slotAt(program, thread, choice) + SLOT.DATA]);
+      finishRead(state, slot, operation, forwardedValue(program, state, slotAt(program, thread, choice)));
       return true;
     case STEP.STORE:
       state[slot + SLOT.FLAGS] |= FLAG.IS_DONE;
@@ -73,9 +73,17 @@ function act(
     case STEP.UPDATE:
       return update(program, state, thread, index, choice);
     default:
-      maintain(program, state, thread, index);
-      return true;
+      return maintainNow(program, state, thread, index);
   }
+}
+
+/** @returns false if an invalidate that is not delayed comes while others still use what it invalidates */
+function maintainNow(program: Program, state: Int32Array, thread: number, index: number): boolean {
+  maintain(program, state, thread, index);
+  if (program.profile.delayedInvalidates) return true;
+  if (!mayComplete(program, state, thread)) return false;
+  complete(program, state, thread);
+  return true;
 }
 
 /** Hardware sets the access flag or dirty state of an entry. */
@@ -112,6 +120,11 @@ function endExclusive(
   state[program.layout.thread(thread) + THREAD.MONITOR] = 0;
   state[slot + SLOT.RESULT] = status;
   state[slot + SLOT.FLAGS] |= FLAG.HAS_RESULT;
+}
+
+/** What a write that is not performed will write. */
+export function forwardedValue(program: Program, state: Int32Array, source: number): number {
+  return storedValue(state, source, operationAt(program, state, source));
 }
 
 /** What a store or the write of an atomic stores; the register that is compared with has a value. */
@@ -164,15 +177,16 @@ function markStale(program: Program, state: Int32Array, thread: number, cell: nu
     if (!isAccess(operation)) continue;
     const isDone = hasFlag(state, slot, FLAG.IS_DONE);
     const isHere = hasFlag(state, slot, FLAG.IS_TRANSLATED) && state[slot + SLOT.CELL] === cell;
-    if (operation.kind === KIND.STORE) {
-      if (!isDone && isHere) isForwarded = true;
-      continue;
-    }
     const hasRead = hasFlag(state, slot, FLAG.HAS_RESULT);
-    if (!hasRead) isOpen = true;
     const isAtomic = operation.kind === KIND.SWAP && !isDone;
-    if (hasRead && isHere && !isForwarded && ((isOpen && !isOwn) || isAtomic))
-      state[slot + SLOT.FLAGS] |= FLAG.IS_STALE;
+    if (operation.kind !== KIND.STORE) {
+      if (!hasRead) isOpen = true;
+      if (hasRead && isHere && !isForwarded && ((isOpen && !isOwn) || isAtomic)) {
+        state[slot + SLOT.FLAGS] |= FLAG.IS_STALE;
+      }
+    }
+    // What comes later reads from this write, which comes after the one that is performed now.
+    if (operation.kind !== KIND.LOAD && !isDone && isHere) isForwarded = true;
   }
 }
 

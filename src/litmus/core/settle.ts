@@ -60,7 +60,9 @@ function forgetVersions(program: Program, state: Int32Array, thread: number): vo
     const operation = operationAt(program, state, slot);
     if (!isAccess(operation)) continue;
     if (!hasFlag(state, slot, FLAG.IS_TRANSLATED)) return;
-    if (isFinished(state, slot)) state[slot + SLOT.VERSION] = -1;
+    if (!isFinished(state, slot)) continue;
+    state[slot + SLOT.VERSION] = -1;
+    state[slot + SLOT.FLAGS] &= ~FLAG.IS_OUTDATED;
   }
 }
 

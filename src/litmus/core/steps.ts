@@ -1,5 +1,5 @@
 /** The choices of a machine: which steps a state allows, and what each does. */
-import { KIND, type Operation } from '../isa/operation.ts';
+import { COMPUTE, KIND, type Operation, ORDER } from '../isa/operation.ts';
 import { fetchableVersions, mayFetch, versionedNext } from './fetch.ts';
 import { versionCount, versionValue } from './history.ts';
 import { FAULT, FLAG, SLOT, THREAD } from './layout.ts';
@@ -240,17 +240,30 @@ function addAccess(
   if (!mayPerform(program, state, thread, index, false)) return;
   const source = forwardingStore(program, state, thread, index);
   if (source >= 0) {
-    const isReady = hasFlag(state, slotAt(program, thread, source), FLAG.HAS_DATA);
+    const isReady = mayForward(program, state, slotAt(program, thread, source), operation);
     if (isReady && program.profile.writeForwarding) steps.add(thread, index, STEP.FORWARD, source);
   } else if (!hasStaleLoadAfter(program, state, thread, index)) steps.add(thread, index, STEP.LOAD, 0);
 }
 
-/** The last store of the same location before a load that is not performed; -1 if there is none. */
+/**
+ * Whether a read may take its value from a write that is not performed: that is known to happen and with what
+ * value. An acquire comes after what an atomic that it reads from has read ("Atomic-ordered-before").
+ */
+function mayForward(program: Program, state: Int32Array, source: number, reader: Operation): boolean {
+  const writer = operationAt(program, state, source);
+  if (writer.isExclusive || !hasFlag(state, source, FLAG.HAS_DATA)) return false;
+  if (writer.kind === KIND.STORE || hasFlag(state, source, FLAG.HAS_RESULT)) return true;
+  const isAcquire = (reader.order & (ORDER.ACQUIRE | ORDER.ACQUIRE_PC)) !== 0;
+  return !isAcquire && writer.compute === COMPUTE.SECOND && writer.expected < 0;
+}
+
+/** The last write to the same location before a read that is not performed; -1 if there is none. */
 function forwardingStore(program: Program, state: Int32Array, thread: number, index: number): number {
   const cell = state[slotAt(program, thread, index) + SLOT.CELL];
   for (let older = index - 1; older >= 0; older--) {
     const slot = slotAt(program, thread, older);
-    if (operationAt(program, state, slot).kind !== KIND.STORE || hasFlag(state, slot, FLAG.IS_DONE)) continue;
+    const { kind } = operationAt(program, state, slot);
+    if ((kind !== KIND.STORE && kind !== KIND.SWAP) || hasFlag(state, slot, FLAG.IS_DONE)) continue;
     if (hasFlag(state, slot, FLAG.IS_TRANSLATED) && state[slot + SLOT.CELL] === cell) return older;
   }
   return -1;

@@ -1,5 +1,5 @@
 /** Translation: an address and a version of its table entry give a memory cell or a fault. */
-import { KIND } from '../isa/operation.ts';
+import { KIND, type Operation } from '../isa/operation.ts';
 import { distinctVersions, versionCount, versionValue } from './history.ts';
 import { FAULT, FETCH, FLAG, SLOT, THREAD } from './layout.ts';
 import { inFlight, isAccess, isSpeculative } from './order.ts';
@@ -133,11 +133,14 @@ function complete(
   cell: number,
   version: number,
 ): boolean {
-  if (cell < 0) return refuse(program, state, thread, index);
   const slot = slotAt(program, thread, index);
+  if (cell < 0 || spansElements(program, cell, operationAt(program, state, slot))) {
+    return refuse(program, state, thread, index);
+  }
   state[slot + SLOT.CELL] = cell;
   state[slot + SLOT.VERSION] = version;
   state[slot + SLOT.FLAGS] |= FLAG.IS_TRANSLATED;
+  if (version >= 0 && isOvertaken(program, state, thread, index)) return false;
   if (operationAt(program, state, slot).kind === KIND.LOAD) return true;
   // A later load of the same location that was performed already should have read from this store. That run
   // ends: it also exists with the load performed later.
@@ -149,6 +152,26 @@ function complete(
     return operation.kind === KIND.STORE || !hasFlag(state, other, FLAG.HAS_RESULT);
   }
   return true;
+}
+
+/** Whether an access is to more than one element of an array. */
+function spansElements(program: Program, cell: number, { isWide }: Operation): boolean {
+  const location = program.locations.all.find((known) => cell < known.cell + known.count);
+  return location !== undefined && location.count > 1 && location.bytes < (isWide ? 8 : 4);
+}
+
+/**
+ * Whether a later access of the page was translated by an entry that a completed TLBI has invalidated since:
+ * translations of a page do not go back in time ("TLBI-ordered-before").
+ */
+function isOvertaken(program: Program, state: Int32Array, thread: number, index: number): boolean {
+  const page = locationOfWord(state[slotAt(program, thread, index) + SLOT.ADDRESS]);
+  for (let younger = index + 1; younger < inFlight(program, state, thread); younger++) {
+    const slot = slotAt(program, thread, younger);
+    if (!hasFlag(state, slot, FLAG.IS_OUTDATED)) continue;
+    if (locationOfWord(state[slot + SLOT.ADDRESS]) === page) return true;
+  }
+  return false;
 }
 
 /**

@@ -1,19 +1,20 @@
 /** How a final state comes about: the steps of one run that ends in it. */
 import type { LitmusTest } from '../ast.ts';
 import type { FinalState, LitmusOptions } from '../engine.ts';
+import { KIND } from '../isa/operation.ts';
 import { cellText, valueText } from '../notation.ts';
 import { Snapshot } from './explore.ts';
 import { FAULT_NAMES } from './fault-table.ts';
 import { versionedNext } from './fetch.ts';
 import { versionCount, versionValue } from './history.ts';
-import { FAULT, FLAG, SLOT, THREAD } from './layout.ts';
-import { takeStep } from './perform.ts';
+import { FAULT, SLOT, THREAD } from './layout.ts';
+import { forwardedValue, takeStep } from './perform.ts';
 import { type LitmusProfile, neoverseLitmus } from './profile.ts';
 import { Program } from './program.ts';
 import { search, startOf } from './search.ts';
 import { STEP, type Step } from './steps.ts';
-import { versionedEntry } from './translate.ts';
-import { faultOf, hasFlag, operationAt, slotAt } from './window.ts';
+import { faultOfEntry, managedEntry, versionedEntry } from './translate.ts';
+import { operationAt, slotAt } from './window.ts';
 
 /** One step as a reader wants it. */
 export interface WitnessStep {
@@ -52,11 +53,18 @@ export function findWitness(
 /** Takes steps from the start again and says what each does. */
 function replay(program: Program, steps: readonly Step[]): Witness {
   const state = startOf(program);
-  const told = steps.map((step) => {
-    const before = describe(program, state, step);
+  const told: WitnessStep[] = [];
+  let faults = 0;
+  for (const step of steps) {
+    told.push(describe(program, state, step));
     takeStep(program, state, step.thread, step.index, step.kind, step.choice);
-    return before;
-  });
+    const taken = program.faults.in(state);
+    for (const { thread, type, location } of taken.slice(faults)) {
+      const what = `takes an exception: ${type}${location === undefined ? '' : ` at ${location}`}`;
+      told.push({ thread, instruction: '', what });
+    }
+    faults = taken.length;
+  }
   return { steps: told, state: new Snapshot(program, state) };
 }
 
@@ -81,23 +89,26 @@ function whatOf(program: Program, state: Int32Array, { thread, index, kind, choi
       return `fetches ${word} at ${positionName(program, pc)} from ${source}`;
     }
     case STEP.TRANSLATE: {
-      const versioned = versionedEntry(program, state[slot + SLOT.ADDRESS]);
-      const entry = textOf(program, versionValue(program.layout, state, versioned, choice));
+      const address = state[slot + SLOT.ADDRESS];
+      const versioned = versionedEntry(program, address);
+      const entry = versionValue(program.layout, state, versioned, choice);
       const source = isLast(program, state, versioned, choice) ? 'memory' : 'its TLB';
-      return `translates ${textOf(program, state[slot + SLOT.ADDRESS])} by ${entry} from ${source}${faultAfter(program, state, { thread, index, kind, choice })}`;
+      const fault = faultText(program, state, thread, slot, entry);
+      return `translates ${textOf(program, address)} by ${textOf(program, entry)} from ${source}${fault}`;
     }
     case STEP.LOAD:
       return `reads ${textOf(program, state[state[slot + SLOT.CELL]])} from ${cell}`;
     case STEP.FORWARD: {
       const source = slotAt(program, thread, choice);
-      return `reads ${textOf(program, state[source + SLOT.DATA])} from ${cell}, which its own store has not written for others yet`;
+      const value = textOf(program, forwardedValue(program, state, source));
+      return `reads ${value} from ${cell}, which its own store has not written for others yet`;
     }
     case STEP.STORE:
       return `writes ${textOf(program, state[slot + SLOT.DATA])} to ${cell} for all to see`;
     case STEP.COMPLETE:
       return 'completes: nothing that was invalidated before it is in use any more';
     case STEP.UPDATE:
-      return `hardware updates ${cellName(program, program.cellOf[choice >= 0 ? choice : versionedEntry(program, state[slot + SLOT.ADDRESS])])}`;
+      return updateText(program, choice >= 0 ? choice : versionedEntry(program, state[slot + SLOT.ADDRESS]));
     case STEP.FAIL:
       return 'fails';
     default:
@@ -105,15 +116,18 @@ function whatOf(program: Program, state: Int32Array, { thread, index, kind, choi
   }
 }
 
-/** What becomes of a translation: tried on a copy. */
-function faultAfter(program: Program, state: Int32Array, step: Step): string {
-  const copy = state.slice();
-  const slot = slotAt(program, step.thread, step.index);
-  const before = program.faults.in(state).length;
-  takeStep(program, copy, step.thread, step.index, step.kind, step.choice);
-  if (program.faults.in(copy).length > before) return ', and faults';
-  const fault = faultOf(copy, slot);
-  return fault === FAULT.NONE || hasFlag(copy, slot, FLAG.IS_TRANSLATED) ? '' : `: ${FAULT_NAMES[fault]}`;
+function faultText(program: Program, state: Int32Array, thread: number, slot: number, entry: number): string {
+  const isWrite = operationAt(program, state, slot).kind !== KIND.LOAD;
+  const fault = faultOfEntry(
+    managedEntry(program, thread, entry, isWrite),
+    isWrite,
+    program.features.isUser[thread],
+  );
+  return fault === FAULT.NONE ? '' : `: ${FAULT_NAMES[fault]}`;
+}
+
+function updateText(program: Program, versioned: number): string {
+  return `hardware sets the access flag or dirty state of ${cellName(program, program.cellOf[versioned])}`;
 }
 
 function isLast(program: Program, state: Int32Array, versioned: number, version: number): boolean {
