@@ -31,6 +31,8 @@ interface FlushlabMatchers {
   toStayCoherent(options?: CoherencyOptions): Promise<void>;
   /** Some schedule shows a violation of this kind. */
   toExhibit(kind: FindingKind, options?: CoherencyOptions): Promise<void>;
+  /** Some schedule comes to this state, which the scenario declares reachable. */
+  toReach(state: string, options?: CoherencyOptions): Promise<void>;
   /**
    * The schedule of a token still ends as it did: on this scenario, or if the token itself is what is expected
    * of, on the one that it names. `.not` guards a fix. Steps that cannot be taken any more are left out.
@@ -85,6 +87,27 @@ expect.extend({
         match
           ? `${nameOf(explored.plan)} was not to show '${kind}'\n${text}`
           : `${nameOf(explored.plan)} was to show '${kind}', but ${runs} schedules show ${found}\n${text}`,
+    };
+  },
+
+  async toReach(received: unknown, state: string, options: CoherencyOptions = {}): Promise<Result> {
+    const scenario = scenarioOf(received);
+    const declared = scenario.reachable?.[state];
+    if (!declared) {
+      const known = Object.keys(scenario.reachable ?? {}).join(', ') || 'none';
+      throw new TypeError(`${scenario.name} declares no state '${state}': it declares ${known}`);
+    }
+    const explored = await exploreFor(scenario, declared.variants?.[0], options, state);
+    const { reached, runs } = explored.report;
+    const count = reached.find(({ name }) => name === state)?.count ?? 0;
+    if (count === 0) demandAnswer(explored, options);
+    const where = nameOf(explored.plan);
+    return {
+      pass: count > 0,
+      message: () =>
+        count > 0
+          ? `${where} was not to reach '${state}'`
+          : `${where} was to reach '${state}', but ${runs} schedules do not`,
     };
   },
 

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { decodeToken, encodeToken } from '../src/explore/token.ts';
+import mremapStale from '../src/scenarios/races/mremap-stale.ts';
 import zapDirty from '../src/scenarios/races/zap-dirty.ts';
 import type { CoherencyOptions } from '../src/vitest.ts';
 import '../src/vitest.ts';
@@ -75,6 +76,16 @@ describe('toExhibit', () => {
       expect(message).toMatch(/^steps +CPU 0/m);
       await expect(tinyRace).toReplay(tokenIn(message));
     }
+  });
+});
+
+describe('toReach', () => {
+  it('wants a schedule that comes to the state', async () => {
+    await expect(mremapStale).toReach('moved-first');
+    const missed = await complaint(expect(mremapStale).toReach('moved-first', { runs: 1, maxSteps: 5 }));
+    expect(missed).toMatch(/no answer: a run ended with 'step-limit'/);
+    const unknown = await complaint(expect(mremapStale).toReach('nowhere'));
+    expect(unknown).toContain("declares no state 'nowhere': it declares moved-first");
   });
 });
 

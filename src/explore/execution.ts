@@ -42,7 +42,6 @@ export class Execution {
   readonly budgets: Budgets;
   private readonly lockstep: Lockstep;
   private readonly rewind: Rewind;
-  private readonly progress: readonly AgentName[];
   private readonly drains: boolean;
   private readonly disturbers: readonly (keyof Budgets)[];
 
@@ -56,7 +55,6 @@ export class Execution {
     machine.state.events = this.events;
     this.rewind = new Rewind(machine);
     const { names } = machine.agents;
-    this.progress = names.filter((name) => name === 'drain' || name === 'broadcast' || name === 'ipi');
     this.drains = names.includes('drain');
     this.disturbers = DISTURBERS.filter((name) => names.includes(name) && budgets[name] > 0);
     this.begin();
@@ -180,10 +178,7 @@ export class Execution {
       if (runners[cpu].isReady() && !this.waitsForBuffer(cpu)) this.enabled[n++] = cpu;
     }
     for (let cpu = 0; cpu < runners.length; cpu++) {
-      if (!agents.hasProgress(cpus[cpu])) continue;
-      for (const name of this.progress) {
-        n = agents.listEnabled(name, cpus[cpu], this.enabled, n);
-      }
+      n = agents.listProgress(cpus[cpu], this.enabled, n);
     }
     for (const name of this.disturbers) {
       if (this.used[name] >= this.budgets[name]) continue;

@@ -29,6 +29,8 @@ export class Session {
   readonly checker: Checker | null;
   readonly workload: Workload;
   readonly layout: unknown;
+  /** Kept from run to run: what else they know is in the machine. */
+  private readonly cpus: Cpu[] = [];
 
   private constructor(job: Job, machine: Machine, workload: Workload, layout?: unknown) {
     this.job = job;
@@ -54,7 +56,9 @@ export class Session {
 
   /** Starts a CPU's program in this thread. */
   start(index: number): CpuRunner {
-    const cpu = new Cpu(this.machine, index);
+    this.cpus[index] ??= new Cpu(this.machine, index);
+    const cpu = this.cpus[index];
+    cpu.waitingFor = '';
     const started = this.workload.start({
       machine: this.machine,
       checker: this.checker,

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { Execution } from '../explore/execution.ts';
 import { type ExploreReport, explore, type Strategy } from '../explore/explorer.ts';
 import { Policy } from '../explore/policy.ts';
+import { goalOf } from '../explore/reached.ts';
 import { type Failure, signatureOf } from '../explore/shard.ts';
 import { shrink } from '../explore/shrink.ts';
 import { timeline } from '../explore/timeline.ts';
@@ -61,10 +62,12 @@ export interface Explored {
 /** A schedule may have more of what disturbs than a search would. */
 const ANYTHING = { walk: 1e9, prefetch: 1e9, evict: 1e9 };
 
+/** @param goal state that is looked for: the search ends with it */
 export async function exploreFor(
   scenario: Scenario,
   usual: string | undefined,
   options: CoherencyOptions,
+  goal?: string,
 ): Promise<Explored> {
   const { exhaustive = false, seed = 1, depth = 3 } = options;
   const strategy = exhaustive ? 'dpor' : (options.strategy ?? 'pct');
@@ -75,7 +78,7 @@ export async function exploreFor(
     parameters: { ...small?.parameters, ...options.parameters },
   });
   const budgets = defaultBudgets(plan);
-  const job = jobOf(plan, exploreLimits(plan, options.maxSteps), seed);
+  const job = jobOf(plan, exploreLimits(plan, options.maxSteps, goal), seed);
   const on = new Execution(job, await workloadOf(scenario, job), budgets);
   const samples = strategy === 'pct' || strategy === 'random';
   const runs = options.runs ?? (samples ? SAMPLED_RUNS : EXHAUSTIVE_RUNS);
@@ -148,7 +151,7 @@ export async function replayOn(scenario: Scenario, token: Replay): Promise<Repla
     cpus: token.cpus,
     parameters: token.parameters as Record<string, string | number>,
   });
-  const job = jobOf(plan, exploreLimits(plan, token.maxSteps), token.seed);
+  const job = jobOf(plan, exploreLimits(plan, token.maxSteps, goalOf(token.signature)), token.seed);
   const on = new Execution(job, await workloadOf(scenario, job), ANYTHING);
   const choices = follow(on, token.choices);
   return { plan, on, choices, signature: signatureOf(on) ?? 'finished' };

@@ -59,11 +59,20 @@ export class Agents {
 
   private readonly m: MachineState;
   private readonly parts: Parts;
+  /** By CPU, the choice with parameter 0 of each agent that moves a run on; -1: the platform has none. */
+  private readonly firstChoices: readonly { drain: number; broadcast: number; ipi: number }[];
 
   constructor(state: MachineState, parts: Parts) {
     this.m = state;
     this.parts = parts;
     this.names = state.platform.agents;
+    const first = (agent: AgentName, cpu: number) =>
+      this.names.includes(agent) ? encodeAction(agent, cpu, 0) : -1;
+    this.firstChoices = state.cpus.map((_, cpu) => ({
+      drain: first('drain', cpu),
+      broadcast: first('broadcast', cpu),
+      ipi: first('ipi', cpu),
+    }));
   }
 
   /** Number of parameters that an agent of a CPU can be chosen with now; 0: nothing to do at all. */
@@ -112,6 +121,19 @@ export class Agents {
     const count = this.parameters(agent, cpu);
     for (let p = 0; p < count; p++) {
       if (this.changesSomething(agent, cpu, p)) list[end++] = encodeAction(agent, cpu.index, p);
+    }
+    return end;
+  }
+
+  /** `listEnabled` for the agents that move a run on: after every step of an exploration, so without detours. */
+  listProgress(cpu: CpuState, list: number[], at: number): number {
+    const { drain, broadcast, ipi } = this.firstChoices[cpu.index];
+    let end = at;
+    if (drain >= 0 && cpu.buffered > 0) list[end++] = drain;
+    if (broadcast >= 0 && this.parts.tlb.unacted(cpu) > 0) list[end++] = broadcast;
+    if (ipi < 0) return end;
+    for (let bits = Interrupts.inFlight(cpu); bits !== 0; bits &= bits - 1) {
+      list[end++] = ipi + (31 - Math.clz32(bits & -bits));
     }
     return end;
   }

@@ -1,4 +1,15 @@
-/** Runs a test in every way its architecture allows: the front end's engine. */
+/**
+ * Runs a test in every way its architecture allows: the front end's engine.
+ *
+ * The machine is operational: each CPU has a window of instructions in flight over one memory that all see
+ * alike, as in Pulte et al., "Simplifying ARM concurrency" (POPL 2018). Code words and table entries keep
+ * their old versions for whatever cache may still use them (Simner et al., ESOP 2020 and ESOP 2022). Which
+ * instruction may act when is Arm's axiomatic model read as conditions on moments: order.ts.
+ *
+ * Bounds: 32 instructions in flight in a thread, each of them at most twice (a limit on speculation around
+ * loops only); 12 values of a table entry or code word and `maxStates` states, beyond which a result says
+ * that it is not complete; numbers below 2^28 and 64 different faults, beyond which the test is refused.
+ */
 import type { Cell, LitmusTest, Value } from '../ast.ts';
 import type { ExploreTest, Fault, FinalState, LitmusOptions, LitmusResult } from '../engine.ts';
 import { MISUSE } from './layout.ts';

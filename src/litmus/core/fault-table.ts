@@ -1,5 +1,6 @@
 /** Faults that threads took: numbered as they are found, so that a state holds them as bits. */
 import type { Fault } from '../engine.ts';
+import { LitmusError } from '../litmus-error.ts';
 import { FAULT_WORDS, type Layout } from './layout.ts';
 
 /** Names of faults, by FAULT. */
@@ -26,7 +27,8 @@ export class FaultTable {
     let bit = this.#numbers.get(key);
     if (bit === undefined) {
       bit = this.#faults.push({ fault, pc }) - 1;
-      if (bit === 32 * FAULT_WORDS) throw new Error('too many different faults');
+      if (bit === 32 * FAULT_WORDS)
+        throw new LitmusError({ line: 1, column: 1 }, 'the test has too many different faults');
       this.#numbers.set(key, bit);
     }
     state[this.#layout.faults + (bit >> 5)] |= 1 << (bit & 31);

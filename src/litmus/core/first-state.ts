@@ -1,11 +1,30 @@
 /** The state in which a test begins. */
-import { ZERO_REGISTER } from '../isa/registers.ts';
+import type { Cell, LitmusTest, Value } from '../ast.ts';
+import { type Registers, ZERO_REGISTER } from '../isa/registers.ts';
+import type { Code } from './code.ts';
 import { addVersion } from './history.ts';
-import { THREAD } from './layout.ts';
-import type { Program } from './program.ts';
+import { type Layout, THREAD } from './layout.ts';
+import type { Locations } from './locations.ts';
+import type { LitmusProfile } from './profile.ts';
 import { isCacheable, WORD, wordOf } from './words.ts';
 
-export function firstState(program: Program): Int32Array {
+/** What has to be known of a program before it has a first state. */
+interface Unstarted {
+  readonly test: LitmusTest;
+  readonly profile: LitmusProfile;
+  readonly registers: Registers;
+  readonly locations: Locations;
+  readonly code: Code;
+  readonly layout: Layout;
+  readonly firstEntry: number;
+  readonly codeCells: readonly number[];
+  readonly cellOf: readonly number[];
+  isCode(versioned: number): boolean;
+  wordOf(value: Value, mapped?: string): number;
+  cell(cell: Exclude<Cell, { kind: 'register' }>): number;
+}
+
+export function firstState(program: Unstarted): Int32Array {
   const state = new Int32Array(program.layout.words);
   fillMemory(program, state);
   fillRegisters(program, state);
@@ -21,7 +40,7 @@ export function firstState(program: Program): Int32Array {
 }
 
 /** Table entries map their location; code is as it is written; all else is 0. */
-function fillMemory(program: Program, state: Int32Array): void {
+function fillMemory(program: Unstarted, state: Int32Array): void {
   for (const [location, { name }] of program.locations.all.entries()) {
     const entry = { kind: 'entry', fields: { oa: name, others: [] } } as const;
     state[program.firstEntry + location] = program.locations.wordOf(entry, name);
@@ -31,7 +50,7 @@ function fillMemory(program: Program, state: Int32Array): void {
   }
 }
 
-function fillRegisters(program: Program, state: Int32Array): void {
+function fillRegisters(program: Unstarted, state: Int32Array): void {
   const { layout, registers, test } = program;
   for (const { index } of test.threads) {
     const base = layout.thread(index);
@@ -49,7 +68,7 @@ function fillRegisters(program: Program, state: Int32Array): void {
 }
 
 /** Whatever caches may hold they hold: nobody has to use it. */
-function fillCaches(program: Program, state: Int32Array): void {
+function fillCaches(program: Unstarted, state: Int32Array): void {
   const { layout, profile } = program;
   for (const [versioned, cell] of program.cellOf.entries()) {
     addVersion(layout, state, versioned, state[cell]);

@@ -7,6 +7,7 @@
 import { FENCE, KIND, type Operation, ORDER } from '../isa/operation.ts';
 import { ZERO_REGISTER } from '../isa/registers.ts';
 import { FAULT, FLAG, SLOT, THREAD } from './layout.ts';
+import { dependsOnSelection } from './prediction.ts';
 import type { Program } from './program.ts';
 import { faultOf, hasFlag, operationAt, slotAt } from './window.ts';
 
@@ -99,7 +100,9 @@ export function mayPerform(
     const older = operationAt(program, state, other);
     if (isFault(state, other)) continue;
     if (waitsForOrder(operation, isWrite, older, state, other)) return false;
-    if (isWrite && isUndecided(older, state, other)) return false;
+    if (older.kind === KIND.COMPUTE && hasFlag(state, other, FLAG.IS_GUESSED)) {
+      if (isWrite && dependsOnSelection(program, state, thread, index, i)) return false;
+    } else if (isWrite && isUndecided(older, state, other)) return false;
     if (isAccess(older)) {
       if (!profile.storeBuffering && older.kind === KIND.STORE) return false;
       if (!profile.loadReordering && awaitsRead(older, state, other)) return false;

@@ -7,7 +7,7 @@ import { complete, maintain, mayComplete } from './maintenance.ts';
 import { inFlight, isAccess, mayPerform } from './order.ts';
 import type { Program } from './program.ts';
 import { settle } from './settle.ts';
-import { STEP } from './steps.ts';
+import { STEP } from './step-list.ts';
 import { managedEntry, translateBy, versionedEntry } from './translate.ts';
 import { compute, hasFlag, operationAt, slotAt } from './window.ts';
 import { isCacheable, kindOfWord, payloadOf, WORD } from './words.ts';
@@ -35,7 +35,8 @@ function act(
   kind: number,
   choice: number,
 ): boolean {
-  const slot = slotAt(program, thread, index);
+  // Fetches and spontaneous updates are of no instruction in flight and look at none.
+  const slot = slotAt(program, thread, Math.max(0, index));
   const operation = operationAt(program, state, slot);
   switch (kind) {
     case STEP.GUESS:
@@ -50,13 +51,16 @@ function act(
     case STEP.TRANSLATE:
       return translateBy(program, state, thread, index, choice);
     case STEP.LOAD:
-      if (operation.isExclusive) {
-        state[program.layout.thread(thread) + THREAD.MONITOR] = state[slot + SLOT.CELL] + 1;
-      }
-      finishRead(state, slot, operation, state[state[slot + SLOT.CELL]]);
+      finishRead(program, state, thread, slot, state[state[slot + SLOT.CELL]]);
       return true;
     case STEP.FORWARD:
-      finishRead(state, slot, operation, forwardedValue(program, state, slotAt(program, thread, choice)));
+      finishRead(
+        program,
+        state,
+        thread,
+        slot,
+        forwardedValue(program, state, slotAt(program, thread, choice)),
+      );
       return true;
     case STEP.STORE:
       state[slot + SLOT.FLAGS] |= FLAG.IS_DONE;
@@ -105,7 +109,11 @@ function update(
   return write(program, state, thread, cell, managedEntry(program, thread, state[cell], isWrite));
 }
 
-function finishRead(state: Int32Array, slot: number, operation: Operation, value: number): void {
+function finishRead(program: Program, state: Int32Array, thread: number, slot: number, value: number): void {
+  const operation = operationAt(program, state, slot);
+  if (operation.isExclusive) {
+    state[program.layout.thread(thread) + THREAD.MONITOR] = state[slot + SLOT.CELL] + 1;
+  }
   state[slot + SLOT.RESULT] = value;
   state[slot + SLOT.FLAGS] |= FLAG.HAS_RESULT | (operation.kind === KIND.LOAD ? FLAG.IS_DONE : 0);
 }

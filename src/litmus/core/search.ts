@@ -10,7 +10,8 @@ import { FETCH, SLOT_WORDS, THREAD } from './layout.ts';
 import { takeStep } from './perform.ts';
 import type { Program } from './program.ts';
 import { settle } from './settle.ts';
-import { findSteps, type Step, StepList } from './steps.ts';
+import { type Step, StepList } from './step-list.ts';
+import { findSteps } from './steps.ts';
 import { VisitedStates } from './visited.ts';
 
 export interface SearchLimits {

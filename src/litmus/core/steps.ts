@@ -1,8 +1,9 @@
-/** The choices of a machine: which steps a state allows, and what each does. */
-import { COMPUTE, KIND, type Operation, ORDER } from '../isa/operation.ts';
+/** Which steps a state allows. */
+import { KIND, type Operation } from '../isa/operation.ts';
+import { addAccess } from './access-steps.ts';
 import { fetchableVersions, mayFetch, versionedNext } from './fetch.ts';
 import { versionCount, versionValue } from './history.ts';
-import { FAULT, FLAG, SLOT, THREAD } from './layout.ts';
+import { FAULT, FLAG, SLOT } from './layout.ts';
 import { mayComplete } from './maintenance.ts';
 import {
   areAccessesDone,
@@ -15,64 +16,10 @@ import {
   mayPerform,
 } from './order.ts';
 import type { Program } from './program.ts';
+import { STEP, type StepList } from './step-list.ts';
 import { faultOfEntry, managedEntry, usableVersions, versionedEntry } from './translate.ts';
-import { faultOf, hasFlag, operationAt, readRegister, slotAt } from './window.ts';
+import { faultOf, hasFlag, operationAt, slotAt } from './window.ts';
 import { isCacheable } from './words.ts';
-
-export const STEP = {
-  /** Fetching goes on at a position as if a branch led there, or a selection is made. */
-  GUESS: 0,
-  /** Fetches a version of a code word. */
-  FETCH: 1,
-  /** Translates by a version of the table entry. */
-  TRANSLATE: 2,
-  LOAD: 3,
-  /** A load reads from a store of its own thread. */
-  FORWARD: 4,
-  /** A store, or the write of an atomic. */
-  STORE: 5,
-  /** A DSB completes the TLBIs before it. */
-  COMPLETE: 7,
-  /** Hardware updates a table entry: that of an access or, spontaneously, one by number. */
-  UPDATE: 9,
-  /** TLBI, DC or IC. */
-  MAINTAIN: 8,
-  /** An exclusive store does nothing and says so. */
-  FAIL: 10,
-} as const;
-
-/** One choice. */
-export interface Step {
-  readonly thread: number;
-  /** Position in the window. */
-  readonly index: number;
-  readonly kind: number;
-  /** A position in the code or a version. */
-  readonly choice: number;
-}
-
-/** Steps of a state: a buffer that is reused. */
-export class StepList {
-  /** Words of a step. */
-  static readonly WORDS = 4;
-  readonly words: number[] = [];
-
-  add(thread: number, index: number, kind: number, choice: number): void {
-    this.words.push(thread, index, kind, choice);
-  }
-
-  /** @param at where its words begin */
-  at(at: number): Step {
-    const [thread, index, kind, choice] = this.words.slice(at, at + StepList.WORDS);
-    return { thread, index, kind, choice };
-  }
-
-  addVersions(thread: number, index: number, kind: number, versions: number): void {
-    for (let version = 0; version < 32; version++) {
-      if ((versions & (1 << version)) !== 0) this.add(thread, index, kind, version);
-    }
-  }
-}
 
 /** Finds all steps that a state allows. */
 export function findSteps(program: Program, state: Int32Array, steps: StepList): void {
@@ -215,66 +162,4 @@ function withoutFaults(
     if (isOrdered) rest &= ~(1 << version);
   }
   return rest;
-}
-
-function addAccess(
-  program: Program,
-  state: Int32Array,
-  thread: number,
-  index: number,
-  operation: Operation,
-  steps: StepList,
-): void {
-  const slot = slotAt(program, thread, index);
-  if (operation.kind === KIND.STORE || hasFlag(state, slot, FLAG.HAS_RESULT)) {
-    if (!hasFlag(state, slot, FLAG.HAS_DATA) || hasFlag(state, slot, FLAG.IS_STALE)) return;
-    if (operation.expected >= 0 && !readRegister(program, state, thread, index, operation.expected)) return;
-    if (operation.isExclusive) {
-      steps.add(thread, index, STEP.FAIL, 0);
-      const { MONITOR } = THREAD;
-      if (state[program.layout.thread(thread) + MONITOR] !== state[slot + SLOT.CELL] + 1) return;
-    }
-    if (mayPerform(program, state, thread, index, true)) steps.add(thread, index, STEP.STORE, 0);
-    return;
-  }
-  if (!mayPerform(program, state, thread, index, false)) return;
-  const source = forwardingStore(program, state, thread, index);
-  if (source >= 0) {
-    const isReady = mayForward(program, state, slotAt(program, thread, source), operation);
-    if (isReady && program.profile.writeForwarding) steps.add(thread, index, STEP.FORWARD, source);
-  } else if (!hasStaleLoadAfter(program, state, thread, index)) steps.add(thread, index, STEP.LOAD, 0);
-}
-
-/**
- * Whether a read may take its value from a write that is not performed: that is known to happen and with what
- * value. An acquire comes after what an atomic that it reads from has read ("Atomic-ordered-before").
- */
-function mayForward(program: Program, state: Int32Array, source: number, reader: Operation): boolean {
-  const writer = operationAt(program, state, source);
-  if (writer.isExclusive || !hasFlag(state, source, FLAG.HAS_DATA)) return false;
-  if (writer.kind === KIND.STORE || hasFlag(state, source, FLAG.HAS_RESULT)) return true;
-  const isAcquire = (reader.order & (ORDER.ACQUIRE | ORDER.ACQUIRE_PC)) !== 0;
-  return !isAcquire && writer.compute === COMPUTE.SECOND && writer.expected < 0;
-}
-
-/** The last write to the same location before a read that is not performed; -1 if there is none. */
-function forwardingStore(program: Program, state: Int32Array, thread: number, index: number): number {
-  const cell = state[slotAt(program, thread, index) + SLOT.CELL];
-  for (let older = index - 1; older >= 0; older--) {
-    const slot = slotAt(program, thread, older);
-    const { kind } = operationAt(program, state, slot);
-    if ((kind !== KIND.STORE && kind !== KIND.SWAP) || hasFlag(state, slot, FLAG.IS_DONE)) continue;
-    if (hasFlag(state, slot, FLAG.IS_TRANSLATED) && state[slot + SLOT.CELL] === cell) return older;
-  }
-  return -1;
-}
-
-/** Whether a later load has read what another CPU has overwritten since: loads of a location are coherent. */
-function hasStaleLoadAfter(program: Program, state: Int32Array, thread: number, index: number): boolean {
-  const cell = state[slotAt(program, thread, index) + SLOT.CELL];
-  for (let younger = index + 1; younger < inFlight(program, state, thread); younger++) {
-    const slot = slotAt(program, thread, younger);
-    if (hasFlag(state, slot, FLAG.IS_STALE) && state[slot + SLOT.CELL] === cell) return true;
-  }
-  return false;
 }

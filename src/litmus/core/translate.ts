@@ -178,13 +178,7 @@ function isOvertaken(program: Program, state: Int32Array, thread: number, index:
  * Notes the fault of an access and discards what is younger, which was speculation.
  * @returns false if some of that reached other CPUs; the run also exists without
  */
-export function raise(
-  program: Program,
-  state: Int32Array,
-  thread: number,
-  index: number,
-  fault: number,
-): boolean {
+function raise(program: Program, state: Int32Array, thread: number, index: number, fault: number): boolean {
   const slot = slotAt(program, thread, index);
   for (let younger = index + 1; younger < inFlight(program, state, thread); younger++) {
     const other = slotAt(program, thread, younger);

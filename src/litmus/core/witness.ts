@@ -12,12 +12,12 @@ import { forwardedValue, takeStep } from './perform.ts';
 import { type LitmusProfile, neoverseLitmus } from './profile.ts';
 import { Program } from './program.ts';
 import { search, startOf } from './search.ts';
-import { STEP, type Step } from './steps.ts';
+import { STEP, type Step } from './step-list.ts';
 import { faultOfEntry, managedEntry, versionedEntry } from './translate.ts';
 import { operationAt, slotAt } from './window.ts';
 
 /** One step as a reader wants it. */
-export interface WitnessStep {
+interface WitnessStep {
   readonly thread: number;
   /** Of the instruction, as it is written; empty for what no instruction asks for. */
   readonly instruction: string;
@@ -80,7 +80,10 @@ function whatOf(program: Program, state: Int32Array, { thread, index, kind, choi
   const cell = cellName(program, state[slot + SLOT.CELL]);
   switch (kind) {
     case STEP.GUESS:
-      return `is predicted to go on at ${positionName(program, choice)}`;
+      if (operationAt(program, state, slot).kind !== KIND.COMPUTE) {
+        return `is predicted to go on at ${positionName(program, choice)}`;
+      }
+      return `is predicted to take its ${choice === 1 ? 'first' : 'second'} operand`;
     case STEP.FETCH: {
       const versioned = versionedNext(program, state, thread);
       const word = textOf(program, versionValue(program.layout, state, versioned, choice));

@@ -4,6 +4,7 @@
  * arithmetic (`LSR #12` of an address is its page, `EOR` of an entry with itself is 0).
  */
 import type { Entry } from '../defaults.ts';
+import { LitmusError } from '../litmus-error.ts';
 
 /** What a word stands for; each has the range [kind << 28, (kind + 1) << 28). */
 export const WORD = {
@@ -82,7 +83,12 @@ const MANAGED_SHIFT = 51;
 /** `a << shift` of a number; the one bit beyond 28 that tests use is that of DBM. */
 export function shiftedLeft(a: number, shift: number): number {
   if (a === 1 && shift === MANAGED_SHIFT) return MANAGED_NUMBER;
-  if (shift >= KIND_SHIFT) throw new RangeError(`numbers of more than ${KIND_SHIFT} bits are not supported`);
+  if (shift >= KIND_SHIFT) {
+    throw new LitmusError(
+      { line: 1, column: 1 },
+      `a shift by ${shift} makes a number too large: stay below 2^28`,
+    );
+  }
   return a << shift;
 }
 

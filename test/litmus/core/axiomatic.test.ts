@@ -45,9 +45,11 @@ const choice: fc.Arbitrary<Choice> = fc.record({
   isData: fc.boolean(),
 });
 
-const thread = fc
-  .array(choice, { minLength: 1, maxLength: 5 })
-  .map((choices) => choices.reduce<Line[]>((lines, next) => [...lines, lineOf(next, lines)], []));
+const thread = fc.array(choice, { minLength: 1, maxLength: 5 }).map((choices) => {
+  const lines: Line[] = [];
+  for (const next of choices) lines.push(lineOf(next, lines));
+  return lines;
+});
 
 const isAccess = ({ kind }: Line) => kind === 'load' || kind === 'store' || kind === 'swap';
 const program = fc
@@ -109,11 +111,10 @@ function textOf(threads: readonly (readonly Line[])[]): string {
 }
 
 /** What the machine ends with, in the same form. */
-function reachedStates(threads: readonly (readonly Line[])[], text: string): Set<string> {
+function reachedStates(text: string): Set<string> {
   const { states, complete } = explored(text);
   expect(complete).toBe(true);
   const cells = parseLitmus(text).locations.flatMap((item) => ('kind' in item ? [item] : []));
-  expect(cells.length).toBeGreaterThan(threads.length - threads.length);
   return new Set(
     states.map(({ state }) =>
       cells
@@ -131,7 +132,7 @@ describe('the machine and the axioms', () => {
     fc.assert(
       fc.property(program, (threads) => {
         const text = textOf(threads);
-        expect([...reachedStates(threads, text)].sort(), text).toEqual([...allowedStates(threads)].sort());
+        expect([...reachedStates(text)].sort(), text).toEqual([...allowedStates(threads)].sort());
       }),
       { numRuns: Number(process.env.LITMUS_RUNS ?? 150), seed: Number(process.env.LITMUS_SEED ?? 1) },
     );

@@ -148,6 +148,28 @@ describe('IRIW', () => {
   });
 });
 
+describe('selections', () => {
+  const selecting = (used: string) =>
+    plain(
+      [
+        [load(5, 'X1'), 'DMB SY', ...store('X3')],
+        [load(5, 'X3'), 'CMP W5,#0', 'MOV W7,#1', 'CSEL W8,W7,W7,EQ', 'MOV W0,#1', `STR ${used},[X1]`],
+      ],
+      'exists (0:X5=1 /\\ 1:X5=1)',
+    );
+
+  it('order the stores that depend on them, and no others', () => {
+    expect(statesOf(selecting('W0'))).toEqual(pairs('0:X5', '1:X5'));
+    expect(statesOf(selecting('W8'))).toEqual(pairs('0:X5', '1:X5', '11'));
+  });
+
+  it('do not order loads', () => {
+    const address = ['CMP W5,#0', 'CSEL X8,XZR,XZR,EQ', 'LDR W6,[X1,W8,SXTW]'];
+    const writer = [...store('X1'), 'DMB SY', ...store('X3')];
+    expect(statesOf(mp(writer, [load(5, 'X3'), ...address]))).toEqual(pairs('1:X5', '1:X6'));
+  });
+});
+
 describe('atomics', () => {
   it('let nothing come between their read and their write', () => {
     const add = ['MOV W0,#1', 'LDADD W0,W5,[X1]'];
