@@ -3,7 +3,9 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import type { LitmusTest } from '../litmus/ast.ts';
-import type { LitmusResult } from '../litmus/engine.ts';
+import { satisfies } from '../litmus/condition.ts';
+import type { FinalState, LitmusResult } from '../litmus/engine.ts';
+import { normalisedState, observationOf, stateText } from '../litmus/final-state.ts';
 import { logText } from '../litmus/herd-output.ts';
 import { LitmusError } from '../litmus/litmus-error.ts';
 import { type Outcome, outcomeOf } from '../litmus/outcome.ts';
@@ -12,6 +14,7 @@ import { parseLitmus } from '../litmus/parse-litmus.ts';
 import { toJson } from '../report/json.ts';
 import { type ComparedTest, comparisonSummary, differencesText } from '../report/litmus-compare-text.ts';
 import { litmusReport } from '../report/litmus-json.ts';
+import { witnessText } from '../report/litmus-witness-text.ts';
 import { EXIT, UsageError } from './errors.ts';
 import { drawSeed, integer, seedOption } from './options.ts';
 import { complain, Progress, print } from './terminal.ts';
@@ -21,6 +24,7 @@ interface LitmusFlags {
   readonly json?: boolean;
   readonly maxStates: number;
   readonly maxSeconds: number;
+  readonly witness?: string;
   readonly host?: string;
   readonly runs: number;
   readonly seed?: number;
@@ -50,6 +54,7 @@ export function litmusCommand(done: (code: number) => void): Command {
     .option('--json', 'print JSON')
     .option('--max-states <n>', 'machine states after which a test is given up', positive, 2_000_000)
     .option('--max-seconds <n>', 'wall time after which a test is given up', positive, 60)
+    .option('--witness <state>', "print a run that ends in a state, such as '0:X1=1; [x]=2;', or 'condition'")
     .option('--host <name>', 'run the tests on a simulated machine instead: threads, lockstep')
     .option('--runs <n>', 'with --host: runs of each test', integer('--runs', 1, 1e7), 1000)
     .addOption(seedOption())
@@ -90,6 +95,11 @@ function positive(text: string): number {
 }
 
 async function litmus(paths: readonly string[], flags: LitmusFlags): Promise<number> {
+  const against = (['compare', 'host', 'json'] as const).find((name) => flags[name] !== undefined);
+  if (flags.witness !== undefined) {
+    if (against) throw new UsageError(`--witness and --${against} do not go together: leave one out`);
+    return witnesses(paths.flatMap(litmusFiles), flags.witness, flags);
+  }
   const references = flags.compare === undefined ? undefined : readReferences(flags.compare);
   const files = paths.flatMap(litmusFiles);
   const engine = await engineOf(flags);
@@ -123,6 +133,30 @@ async function litmus(paths: readonly string[], flags: LitmusFlags): Promise<num
   if (tally.isMistaken) return EXIT.USAGE;
   if (compared.some(({ comparison }) => (comparison?.unsound.length ?? 0) > 0)) return EXIT.VIOLATION;
   return tally.isBounded ? EXIT.BOUND : EXIT.OK;
+}
+
+/** Prints, of each test, a run that ends in the wanted state: exit code 1 if one has none. */
+async function witnesses(files: readonly string[], wanted: string, flags: LitmusFlags): Promise<number> {
+  const { findWitness } = await import('../litmus/core/witness.ts');
+  let code: number = EXIT.OK;
+  for (const file of files) {
+    try {
+      const test = parseLitmus(readFileSync(file, 'utf8'));
+      const observation = observationOf(test);
+      const isWanted = (state: FinalState) =>
+        wanted === 'condition'
+          ? satisfies(test.condition.proposition, state, observation.types)
+          : normalisedState(stateText(observation, state)) === normalisedState(wanted);
+      const witness = findWitness(test, flags, isWanted);
+      print(witness ? witnessText(test.name, wanted, witness) : `Witness ${test.name} ${wanted}: none\n`);
+      if (!witness && code === EXIT.OK) code = EXIT.VIOLATION;
+    } catch (error) {
+      if (!(error instanceof LitmusError)) throw error;
+      complain(error.in(file));
+      code = EXIT.USAGE;
+    }
+  }
+  return code;
 }
 
 /** Undefined if the test cannot be read or run: stderr has said so, and the others still are. */

@@ -111,6 +111,68 @@ describe('flushlab litmus', () => {
   });
 });
 
+const FLUSHED = `AArch64 MP+shootdown
+{ [x]=1; [y]=2; 0:X0=(oa:PA(y)); 0:X1=PTE(x); 0:X2=x; 0:X5=z; 1:X2=x; 1:X5=z; }
+ P0              | P1          ;
+ STR X0,[X1]     | LDR W6,[X5] ;
+ DSB ISH         | DSB ISH     ;
+ LSR X9,X2,#12   | ISB         ;
+ TLBI VAAE1IS,X9 | LDR W3,[X2] ;
+ MOV W7,#1       |             ;
+ STR W7,[X5]     |             ;
+exists (1:X6=1 /\\ 1:X3=1)
+`;
+
+describe('--witness', () => {
+  it('shows how a state comes about', () => {
+    const { code, stdout } = flushlab([
+      'litmus',
+      written('flushed', FLUSHED),
+      '--witness',
+      '1:X3=1; 1:X6=1;',
+    ]);
+    expect(stdout).toMatch(/^Witness MP\+shootdown 1:X3=1; 1:X6=1;: \d+ steps$/m);
+    expect(stdout).toMatch(/P1 +LDR W3,\[X2\] +translates x by \(oa:PA\(x\).*\) from its TLB$/m);
+    expect(code).toBe(0);
+    expect(flushlab(['litmus', written('flushed', FLUSHED), '--witness', 'condition']).code).toBe(0);
+  });
+
+  it('says so if there is none', () => {
+    const dsb = FLUSHED.replace(' MOV W7', ' DSB ISH         |             ;\n MOV W7');
+    const { code, stdout } = flushlab(['litmus', written('flushed', dsb), '--witness', 'condition']);
+    expect(stdout).toBe('Witness MP+shootdown condition: none\n\n');
+    expect(code).toBe(1);
+  });
+
+  it('goes with no other way to run a test', () => {
+    const { code, stderr } = flushlab(['litmus', written('flushed', FLUSHED), '--witness', 'x', '--json']);
+    expect(stderr).toBe('flushlab: --witness and --json do not go together: leave one out\n');
+    expect(code).toBe(2);
+  });
+});
+
+describe('--host', () => {
+  const stress = (host: string, ...more: string[]) =>
+    flushlab(['litmus', written('flushed', FLUSHED), '--host', host, '--runs', '40', '--seed', '3', ...more]);
+
+  it('counts how runs on the machine ended', () => {
+    for (const host of ['lockstep', 'threads']) {
+      const { code, stdout } = stress(host);
+      expect(stdout).toMatch(/^Seed 3\nTest MP\+shootdown Allowed\nHistogram \(\d states\)\n/);
+      expect(stdout).toMatch(/^Positive: \d+ Negative: \d+$/m);
+      expect(code).toBe(0);
+    }
+    expect(stress('lockstep', '--json').stdout).toBe(stress('lockstep', '--json').stdout);
+    expect(JSON.parse(stress('lockstep', '--json').stdout)[0]).toMatchObject({ seed: 3, runs: 40 });
+  });
+
+  it('refuses what there is not', () => {
+    const { code, stderr } = stress('gem5');
+    expect(stderr).toBe("flushlab: there is no host 'gem5': use one of threads, lockstep\n");
+    expect(code).toBe(2);
+  });
+});
+
 describe('the samples', () => {
   it('have their licence beside them', () => {
     expect(readFileSync(join(sampleFolder, 'LICENSE.CeCILL-B.txt'), 'utf8')).toMatch(/CeCILL/i);
