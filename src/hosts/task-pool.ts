@@ -76,6 +76,8 @@ export class TaskPool<Task, Result> {
     this.stopped = true;
     const { pool } = this;
     this.pool = null;
+    // A result that was on its way when its thread was ended comes to nobody: no error any more.
+    pool?.on('error', () => {});
     await pool?.destroy();
   }
 }

@@ -30,7 +30,7 @@ export interface Counterexample {
 }
 
 /** A run that comes to a state that the scenario declares reachable, and ends there. */
-interface Witness {
+export interface Witness {
   readonly state: string;
   readonly steps: number;
   readonly token: string;
