@@ -3,6 +3,9 @@
  * Runs litmus tests against the sets of final states that herd7 computed for them:
  *
  *   node scripts/litmus-oracle.mjs FOLDER [PART...] [--all] [--max-seconds=N] [--threads=N] [--details]
+ *     [--host=threads|lockstep] [--runs=1000] [--seed=1]
+ *
+ * Every way to run each test is tried; with --host each is run --runs times on the simulated machine instead.
  *
  * FOLDER has herd7-outcomes.jsonl or outcomes.jsonl and the tests that it names; with PARTs only those run
  * whose file contains one. Without --all only the core profile runs: plain instructions, no table entries
@@ -44,7 +47,9 @@ const COLUMNS = [
 const NOTHING = { parsed: false, ran: false, unsound: [], unreached: [], allowed: 0, seconds: 0 };
 
 if (isMainThread) process.exit(await main(process.argv.slice(2)));
-parentPort.on('message', (reference) => parentPort.postMessage(runOne(workerData, reference)));
+parentPort.on('message', async (reference) =>
+  parentPort.postMessage(await runOne(workerData, reference, explore(workerData))),
+);
 
 /** @returns the exit code */
 async function main(args) {
@@ -65,7 +70,11 @@ async function main(args) {
   );
   const start = performance.now();
   const settings = { folder, maxSeconds: number('max-seconds', 60) };
-  const results = await runAll(chosen, settings, number('threads', 2));
+  const host = args.find((arg) => arg.startsWith('--host='))?.slice('--host='.length);
+  const results =
+    host === undefined
+      ? await runAll(chosen, settings, number('threads', 2))
+      : await runOnMachine(chosen, settings, host, { runs: number('runs', 1000), seed: number('seed', 1) });
   report(results);
   for (const { file, unsound } of results)
     for (const state of unsound) console.log(`unsound    ${file}  ${state}`);
@@ -102,6 +111,21 @@ async function runAll(references, settings, threads) {
   return results.sort((one, other) => (one.file < other.file ? -1 : 1));
 }
 
+/** One test after the other, each on as many threads as it has. */
+async function runOnMachine(references, settings, host, options) {
+  const { stressTest } = await import('../src/litmus/machine/stress.ts');
+  const { ThreadsHost } = await import('../src/hosts/threads.ts');
+  const threads = host === 'threads' ? new ThreadsHost() : undefined;
+  const results = [];
+  for (const reference of references) {
+    const stress = (test, text) => stressTest(test, text, { ...options, threads });
+    results.push({ ...(await runOne(settings, reference, stress)), complete: true, flags: undefined });
+    if (process.stderr.isTTY) process.stderr.write(`\r${results.length} of ${references.length}`);
+  }
+  await threads?.close();
+  return results;
+}
+
 /** An engine that does not keep to its limit must not keep the others waiting. */
 function answerOf(worker, reference, maxSeconds) {
   return new Promise((resolve) => {
@@ -120,7 +144,12 @@ function answerOf(worker, reference, maxSeconds) {
   });
 }
 
-function runOne({ folder, maxSeconds }, reference) {
+function explore({ maxSeconds }) {
+  return (test) => exploreTest(test, { maxStates: Number.POSITIVE_INFINITY, maxSeconds });
+}
+
+/** @param engine finds the final states of a test, given it and its text */
+async function runOne({ folder }, reference, engine) {
   const { file, kind } = reference;
   const result = {
     file,
@@ -134,9 +163,10 @@ function runOne({ folder, maxSeconds }, reference) {
   };
   const start = performance.now();
   try {
-    const test = parseLitmus(readFileSync(join(folder, file), 'utf8'));
+    const text = readFileSync(join(folder, file), 'utf8');
+    const test = parseLitmus(text);
     result.parsed = true;
-    const found = exploreTest(test, { maxStates: Number.POSITIVE_INFINITY, maxSeconds });
+    const found = await engine(test, text);
     result.seconds = (performance.now() - start) / 1000;
     const outcome = outcomeOf(test, found, result.seconds);
     const comparison = compareOutcome(outcome, reference);
