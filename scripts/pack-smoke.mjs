@@ -1,7 +1,15 @@
 // Installs the package as a user would get it. Only this finds a file missing from `files`, a
 // dependency listed as a development one, or a path that is right in a clone but not in dist.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -89,6 +97,51 @@ export default defineScenario({
   flushlab(folder, 0, 'stress', './same.ts', '--runs', '3');
 }
 
+// Exploration and litmus tests start threads of their own, from files of their own.
+function exploreAndReplay(folder) {
+  flushlab(
+    folder,
+    1,
+    'explore',
+    './my-race.ts',
+    '--variant',
+    'no-flush',
+    '--runs',
+    '300',
+    '--save',
+    'token.f1',
+  );
+  flushlab(folder, 1, 'replay', 'token.f1');
+  const text = `AArch64 SB
+{ 0:X1=x; 0:X3=y; 1:X1=y; 1:X3=x; }
+ P0          | P1          ;
+ MOV W0,#1   | MOV W0,#1   ;
+ STR W0,[X1] | STR W0,[X1] ;
+ LDR W2,[X3] | LDR W2,[X3] ;
+exists (0:X2=0 /\\ 1:X2=0)
+`;
+  writeFileSync(join(folder, 'sb.litmus'), text);
+  const states = flushlab(folder, 0, 'litmus', 'sb.litmus');
+  if (!states.includes('States 4')) throw new Error(`litmus: not all states\n${states}`);
+  flushlab(folder, 0, 'litmus', 'sb.litmus', '--host', 'threads', '--runs', '20');
+}
+
+// The user's vitest, here this project's, and the matchers for it.
+function matchers(folder) {
+  symlinkSync(join(root, 'node_modules/vitest'), join(folder, 'node_modules/vitest'), 'junction');
+  const text = `import { expect, test } from 'vitest';
+import 'flushlab/vitest';
+import myRace from './my-race.ts';
+test('the flush is enough', async () => {
+  await expect(myRace).toStayCoherent({ runs: 200 });
+  await expect(myRace).toExhibit('stale-translation', { runs: 200 });
+  await expect(expect(myRace).toStayCoherent({ variant: 'no-flush', runs: 200 })).rejects.toThrow(/flushlab replay f1/);
+});
+`;
+  writeFileSync(join(folder, 'race.test.ts'), text);
+  expectExit(run(folder, process.execPath, ['node_modules/vitest/vitest.mjs', 'run', 'race.test.ts']), 0);
+}
+
 // What an editor would say about the user's race: the declarations are published as well.
 function checkTypes(folder) {
   const options = { module: 'nodenext', target: 'es2022', strict: true, noEmit: true, skipLibCheck: true };
@@ -124,6 +177,8 @@ try {
   step('flushlab run finds the missing shootdown', () => runBroken(user));
   step("a user's own race, on both hosts", () => runOwnRace(user));
   step('it meets the flushlab that runs it', () => runSameInstances(user));
+  step('explore, replay and litmus', () => exploreAndReplay(user));
+  step('matchers for vitest', () => matchers(user));
   step('its types', () => checkTypes(user));
 } catch (error) {
   console.error(`pack-smoke: failed: ${error.message}`);
