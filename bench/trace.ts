@@ -11,7 +11,7 @@ import { ThreadsHost } from '../src/hosts/threads.ts';
 import { STREAM_NOTES, TRACE_NOTE } from '../src/trace/notes.ts';
 import { tracePlatform } from '../src/trace/platform.ts';
 import { openBytes, readRecords } from '../src/trace/reader.ts';
-import { KERNEL_AT_REST, runPlaced, type TraceRun } from '../src/trace/run.ts';
+import { plainRun, runPlaced } from '../src/trace/run.ts';
 import { loadTrace } from '../src/trace/source.ts';
 import { CHUNK_MAP_WORDS, ChunkMap } from '../src/trace/words.ts';
 import type { PlacedTrace } from '../src/trace/workload.ts';
@@ -40,21 +40,7 @@ const host = new ThreadsHost();
 /** Millions of accesses a second, all CPUs together, over the time of the slowest. */
 async function machineRate(traces: readonly PlacedTrace[]): Promise<number> {
   const cpus = traces.length;
-  const run: TraceRun = {
-    platform: tracePlatform({ cpus }),
-    paths: [],
-    cpus,
-    host: 'threads',
-    order: 'clock',
-    spaces: 'one',
-    split: true,
-    checked: false,
-    seed: 1,
-    mechanism: 'cross-call',
-    work: KERNEL_AT_REST,
-    maxSeconds: 600,
-    progress: false,
-  };
+  const run = plainRun(tracePlatform({ cpus }), [], { cpus, host: 'threads', maxSeconds: 600 });
   const result = await runPlaced(run, traces, host);
   if (result.outcome !== 'finished') throw new Error(`${result.outcome} ${result.error ?? ''}`);
   const slowest = Math.max(...result.cpus.map(({ notes }) => notes[TRACE_NOTE.MILLISECONDS]));

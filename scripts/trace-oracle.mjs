@@ -22,30 +22,15 @@ if (folder === undefined) {
 
 const { compare, needsOf, parseOracle } = await import('../src/trace/oracle.ts');
 const { tracePlatform } = await import('../src/trace/platform.ts');
-const { KERNEL_AT_REST, runTrace } = await import('../src/trace/run.ts');
+const { plainRun, runTrace } = await import('../src/trace/run.ts');
 
 let differing = 0;
 
 /** @param {object} changes what differs from a run of one trace on lockstep */
 function runOf(paths, shape, changes) {
   const { coherence, ...rest } = changes;
-  const cpus = paths.length;
-  return {
-    platform: tracePlatform({ l1d: shape, l1i: shape, cpus, coherence }),
-    paths,
-    cpus,
-    host: 'lockstep',
-    order: 'clock',
-    spaces: 'one',
-    split: true,
-    checked: false,
-    seed: 1,
-    mechanism: 'cross-call',
-    work: KERNEL_AT_REST,
-    maxSeconds: 3600,
-    progress: false,
-    ...rest,
-  };
+  const platform = tracePlatform({ l1d: shape, l1i: shape, cpus: paths.length, coherence });
+  return plainRun(platform, paths, rest);
 }
 
 function report(name, result, oracle) {

@@ -51,6 +51,7 @@ export {
   recordedExample,
   type SearchOptions,
   search,
+  type Witness,
 } from './lab/search.ts';
 export {
   type CostCell,

@@ -55,6 +55,30 @@ export interface TraceRun {
   readonly progress: boolean;
 }
 
+/** A run of traces, one a CPU, in one address space on lockstep, undisturbed and unchecked, but for `changes`. */
+export function plainRun(
+  platform: Platform,
+  paths: readonly string[],
+  changes: Partial<TraceRun> = {},
+): TraceRun {
+  return {
+    platform,
+    paths,
+    cpus: paths.length,
+    host: 'lockstep',
+    order: 'clock',
+    spaces: 'one',
+    split: true,
+    checked: false,
+    seed: 1,
+    mechanism: 'cross-call',
+    work: KERNEL_AT_REST,
+    maxSeconds: 3600,
+    progress: false,
+    ...changes,
+  };
+}
+
 /** What one CPU did for its program; kernel and walker apart where named. */
 export interface CpuCounts {
   readonly cpu: number;

@@ -3,13 +3,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type PlatformChanges, tracePlatform } from '../../src/trace/platform.ts';
-import {
-  KERNEL_AT_REST,
-  runPlaced,
-  summarise,
-  type TraceResult,
-  type TraceRun,
-} from '../../src/trace/run.ts';
+import { plainRun, runPlaced, summarise, type TraceResult, type TraceRun } from '../../src/trace/run.ts';
 import { loadTrace } from '../../src/trace/source.ts';
 import { CHUNK_MAP_WORDS, ChunkMap } from '../../src/trace/words.ts';
 import type { Access, Geometry } from './reference-cache.ts';
@@ -42,22 +36,8 @@ export function runWith(
 ): TraceRun {
   const shape = shapeOf(geometry);
   const cpus = changes.cpus ?? paths.length;
-  return {
-    platform: tracePlatform({ l1d: shape, l1i: shape, cpus, ...platform }),
-    paths,
-    cpus,
-    host: 'lockstep',
-    order: 'clock',
-    spaces: 'one',
-    split: true,
-    checked: false,
-    seed: 1,
-    mechanism: 'cross-call',
-    work: KERNEL_AT_REST,
-    maxSeconds: 60,
-    progress: false,
-    ...changes,
-  };
+  const machine = tracePlatform({ l1d: shape, l1i: shape, cpus, ...platform });
+  return plainRun(machine, paths, { maxSeconds: 60, ...changes });
 }
 
 /** Like `runTrace`, with the traces read beforehand in this thread: faster for many small ones. */
