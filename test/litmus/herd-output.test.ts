@@ -63,9 +63,7 @@ describe('a log', () => {
 
   it('is a histogram if runs were made, and says Loop if a bound ended the search of all', () => {
     const found = { ...outcome('exists 1:X2=0 /\\ 1:X0=0'), complete: false };
-    expect(logText(found, true).split('\n')).toEqual(
-      expect.arrayContaining(['Histogram (3 states)', 'Ok']),
-    );
+    expect(logText(found, true).split('\n')).toEqual(expect.arrayContaining(['Histogram (3 states)', 'Ok']));
   });
 
   it('leaves out executions that the filter does not want', () => {
