@@ -51,7 +51,7 @@ const LARGEST = 1n << 28n;
 export function decodeAArch64(instruction: Instruction, registers: Registers): Operation {
   const decoded = new Decoder(instruction, registers).decode();
   if (decoded !== undefined) return decoded;
-  const what = `the instruction '${instruction.text}' is not supported: see the list in the documentation`;
+  const what = `the instruction '${instruction.text}' is not supported: README.md lists those that are`;
   throw new LitmusError(instruction.place, what);
 }
 

@@ -17,10 +17,7 @@ export function decodeX86(instruction: Instruction, registers: Registers): Opera
     operands,
   );
   if (decoded !== undefined) return decoded;
-  throw new LitmusError(
-    place,
-    `the instruction '${text}' is not supported: see the list in the documentation`,
-  );
+  throw new LitmusError(place, `the instruction '${text}' is not supported: README.md lists those that are`);
 }
 
 class Decoder {

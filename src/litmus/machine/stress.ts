@@ -63,7 +63,8 @@ function workloadModule(): string {
 }
 
 /** @throws LitmusError */
-function refuse({ test, locations, user }: Program): void {
+function refuse(program: Program): void {
+  const { test, locations, user, code } = program;
   const place = { line: 1, column: 1 };
   if (test.architecture !== 'AArch64')
     throw new LitmusError(place, 'only AArch64 tests run on the machine: leave --host out');
@@ -72,6 +73,13 @@ function refuse({ test, locations, user }: Program): void {
   }
   if (user.includes(true)) {
     throw new LitmusError(place, 'threads at EL0 do not run on the machine, which has one privilege level');
+  }
+  const exclusives = code.initial.some((number) => code.operation(number).isExclusive);
+  if (exclusives && test.initial.some(({ value }) => value.kind === 'entry-address')) {
+    throw new LitmusError(
+      place,
+      'exclusive accesses to table entries do not run on the machine: use SWP or CAS',
+    );
   }
   if (locations.all.some(({ bytes }) => bytes % 4 !== 0)) {
     throw new LitmusError(place, 'locations of less than 4 bytes do not run on the machine: use int');

@@ -174,13 +174,22 @@ export class LitmusThread {
     const address = this.address(operation);
     // A release that is still buffered would otherwise be passed by the acquire.
     if ((order & ORDER.ACQUIRE) !== 0) yield* this.cpu.dmb();
-    if (kind === KIND.LOAD) this.set(to, yield* this.load(address));
+    if (operation.isExclusive) yield* this.exclusive(operation, address);
+    else if (kind === KIND.LOAD) this.set(to, yield* this.load(address));
     else if (kind === KIND.STORE) yield* this.store(address, this.value(data));
     else {
       const old = yield* this.modify(address, operation);
       this.set(to, old);
     }
     if (writeback !== 'none') this.set(base, writeback === 'post' ? (address + offset) | 0 : address);
+  }
+
+  /** Of data or code: those of table entries are refused beforehand. */
+  private *exclusive({ kind, to, data }: Operation, address: number): Steps {
+    const { cpu, encoding } = this;
+    const at = virtualOf(address, encoding);
+    if (kind === KIND.LOAD) this.set(to, (yield* cpu.loadExclusive(at)) | 0);
+    else this.set(to, (yield* cpu.storeExclusive(at, this.value(data) >>> 0)) ? 0 : 1);
   }
 
   private *load(address: number): Steps<number> {

@@ -98,6 +98,18 @@ describe('a litmus test on the machine', () => {
     expect(await statesOf(afterFault, 20)).toEqual(['0:X2=0; 0:X3=2; Fault(P0:L0,x,D-MMU:Translation);']);
   });
 
+  it('counts with exclusive accesses that may fail', async () => {
+    const add = ['LDXR W1,[X0]', 'ADD W1,W1,#1', 'STXR W2,W1,[X0]'].map((text) => ` ${text} | ${text} ;`);
+    const text = `AArch64 add\n{ 0:X0=x; 1:X0=x; }\n P0 | P1 ;\n${add.join('\n')}\nexists ([x]=2 /\\ 0:X2=1)\nlocations [x; 0:X2; 1:X2;]\n`;
+    const reordered = text.replace(/(exists.*\n)(locations.*\n)/, '$2$1');
+    const states = await statesOf(reordered, 300);
+    // Each that succeeds counts; one of two at least does.
+    expect(states.every((state) => /0:X2=0; 1:X2=0; \[x\]=2;|\[x\]=1;/.test(state))).toBe(true);
+    expect(states).toContain('0:X2=0; 1:X2=0; [x]=2;');
+    expect(states).not.toContain('0:X2=1; 1:X2=1; [x]=0;');
+    expect(states.length).toBeGreaterThan(1);
+  });
+
   it('gives the same counts for the same seed', async () => {
     const text = storeBuffering('NOP');
     const test = parseLitmus(text);
