@@ -49,7 +49,7 @@ describe('new', () => {
 
   it('writes one that threads can run as well', () => {
     inFolder('new', 'on-threads', '--dir', 'deep/down');
-    const args = ['stress', 'deep/down/on-threads.ts', '--host', 'threads', '--runs', '15'];
+    const args = ['stress', 'deep/down/on-threads.ts', '--host', 'threads', '--runs', '80'];
     const { code, stdout } = inFolder(...args);
     expect(stdout).toMatch(/^flush .* as expected$/m);
     expect(stdout).toMatch(/^no-flush .* as expected$/m);
