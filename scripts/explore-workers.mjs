@@ -33,9 +33,8 @@ const perCase = Math.ceil(explorations / cases.length);
 /** The n-th exploration: case by case, with each strategy in turn, other seeds and another number of runs. */
 function exploration(n) {
   const { scenario, variant } = cases[Math.floor(n / perCase)];
-  const { cpus, parameters = {} } = scenario.small ?? {};
-  const given = Object.entries(parameters).map(([key, value]) => [key, String(value)]);
-  const plan = makePlan({ scenario, variant, cpus, given: Object.fromEntries(given) });
+  const { cpus, parameters: given = {} } = scenario.small ?? {};
+  const plan = makePlan({ scenario, variant, cpus, given });
   const strategy = strategies[n % strategies.length];
   const isCutUp = strategy === 'dpor' && n % 200 < strategies.length;
   const most = Math.floor(n / strategies.length) % 4 === 0 ? SEVERAL_SHARDS : FEW;

@@ -29,8 +29,7 @@ let isKept = true;
 
 const planOf = (scenario, variant, isSmall) => {
   const small = isSmall ? scenario.small : undefined;
-  const given = Object.entries(small?.parameters ?? {}).map(([key, value]) => [key, String(value)]);
-  return makePlan({ scenario, variant, cpus: small?.cpus, given: Object.fromEntries(given) });
+  return makePlan({ scenario, variant, cpus: small?.cpus, given: small?.parameters ?? {} });
 };
 
 const optionsOf = (plan, strategy, runs, seed) => ({

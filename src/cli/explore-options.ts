@@ -90,13 +90,12 @@ export function planFor(scenario: Scenario, flags: ExploreFlags, isSmall: boolea
   const usual =
     (flags.reach === undefined ? undefined : findState(scenario, flags.reach).variants?.[0]) ??
     scenario.variants[0].name;
-  const given = Object.entries(small?.parameters ?? {}).map(([key, value]) => [key, String(value)]);
   return makePlan({
     scenario,
     variant: findVariant(scenario, flags.variant ?? usual),
     platform: flags.platform === undefined ? undefined : resolvePlatform(flags.platform),
     cpus: flags.cpus ?? small?.cpus,
-    given: { ...Object.fromEntries(given), ...flags.set },
+    given: { ...small?.parameters, ...flags.set },
   });
 }
 

@@ -1,5 +1,6 @@
 /** The command line: puts the commands together and turns mistakes into a line and an exit code. */
 import { Command, CommanderError } from 'commander';
+import { PlatformError } from '../lab/plan.ts';
 import { ScenarioError } from '../scenarios/scenario.ts';
 import { costCommand } from './cost.ts';
 import { demoCommand } from './demo.ts';
@@ -71,7 +72,7 @@ function report(error: unknown): number {
     if (error.code !== 'commander.help') complain(`${oneLine(error.message)}: see flushlab --help`);
     return EXIT.USAGE;
   }
-  if (error instanceof UsageError) {
+  if (error instanceof UsageError || error instanceof PlatformError) {
     for (const line of error.lines) complain(line);
     return EXIT.USAGE;
   }

@@ -1,33 +1,24 @@
 /** flushlab replay and flushlab shrink: a schedule from a token, again, and smaller. */
 import { existsSync, readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { Execution } from '../explore/execution.ts';
+import type { Execution } from '../explore/execution.ts';
 import { goalOf } from '../explore/reached.ts';
 import { isViolation, signatureOf } from '../explore/shard.ts';
 import { shrink } from '../explore/shrink.ts';
 import { timeline } from '../explore/timeline.ts';
 import { decodeToken, type Replay, TokenError } from '../explore/token.ts';
-import { loadWorkload } from '../hosts/session.ts';
-import { jobOf, makePlan, type Plan } from '../lab/plan.ts';
-import {
-  canBeShrunk,
-  counterexampleOf,
-  exploreLimits,
-  NotReproducible,
-  replay,
-  replayTwice,
-} from '../lab/search.ts';
+import { fromToken } from '../lab/from-token.ts';
+import type { Plan } from '../lab/plan.ts';
+import { canBeShrunk, counterexampleOf, NotReproducible, replay, replayTwice } from '../lab/search.ts';
 import { version } from '../lab/version.ts';
-import type { Platform } from '../machine/platform.ts';
-import { parsePlatform } from '../machine/platform-checks.ts';
 import { replayReport } from '../report/explore-json.ts';
 import { counterexampleText, replayLines, tableText } from '../report/explore-text.ts';
 import { toJson } from '../report/json.ts';
 import { labelled, paint } from '../report/text.ts';
 import { loadScenario } from '../scenarios/load-scenario.ts';
-import { findState, findVariant } from '../scenarios/scenario.ts';
+import { findState } from '../scenarios/scenario.ts';
 import { EXIT, UsageError } from './errors.ts';
-import { integer, quoted, resolvePlatform } from './options.ts';
+import { integer, quoted } from './options.ts';
 import { checkWritable, writeLine } from './output-file.ts';
 import { complain, print, stdoutStyle, stdoutWidth } from './terminal.ts';
 
@@ -144,19 +135,7 @@ async function prepare(word: string, flags: ReplayFlags): Promise<Prepared> {
   const scenario = await loadScenario(token.scenario, process.cwd());
   const goal = goalOf(token.signature);
   if (goal !== undefined) findState(scenario, goal);
-  const parameters = Object.entries(token.parameters).map(([key, value]) => [key, String(value)]);
-  const fixed = scenario.adapt?.(token.variant, token.parameters).platform !== undefined;
-  const plan = makePlan({
-    scenario,
-    variant: findVariant(scenario, token.variant),
-    platform: fixed ? undefined : platformOf(token.platform),
-    cpus: token.cpus,
-    given: Object.fromEntries(parameters),
-  });
-  const job = jobOf(plan, exploreLimits(plan, token.maxSteps, goal), token.seed);
-  // A schedule may have more of what disturbs than a search would.
-  const budgets = { walk: 1e9, prefetch: 1e9, evict: 1e9 };
-  return { token, plan, on: new Execution(job, await loadWorkload(job), budgets) };
+  return { token, ...(await fromToken(scenario, token)) };
 }
 
 /** @throws UsageError */
@@ -174,10 +153,3 @@ function readToken(word: string): Replay {
 }
 
 const NAME_IT = 'name one that --save or --record has written, or paste the token itself';
-
-function platformOf(platform: unknown): Platform {
-  if (typeof platform === 'string') return resolvePlatform(platform);
-  const parsed = parsePlatform(platform, 'the platform in the token');
-  if ('problems' in parsed) throw new UsageError(...parsed.problems);
-  return parsed.platform;
-}

@@ -75,3 +75,8 @@ export function bootInto(machine: Machine, cpu: number, space: AddressSpace): vo
   const mask = space.cpuMaskPa + (cpu >> 5) * 4;
   machine.poke(mask, (machine.peek(mask) | (1 << (cpu & 31))) >>> 0);
 }
+
+/** Puts every CPU into a space. */
+export function bootAllInto(machine: Machine, space: AddressSpace): void {
+  for (const { index } of machine.state.cpus) bootInto(machine, index, space);
+}

@@ -5,6 +5,8 @@
 import { type Cpu, SegmentationFault, type Steps, type Vectors } from '../machine/cpu.ts';
 import type { Machine } from '../machine/machine.ts';
 import { pageWalk } from '../machine/walker.ts';
+import type { AddressSpace } from './address-space.ts';
+import { bootAllInto } from './boot-process.ts';
 import type { Kernel } from './kernel.ts';
 import type { PageEntry } from './mm.ts';
 
@@ -12,6 +14,12 @@ import type { PageEntry } from './mm.ts';
 export function bootTouched(machine: Machine, cpu: number, { va, ptePa }: PageEntry): void {
   const found = { pte: machine.peek(ptePa) | 0, ptePa, pteVersion: 0 };
   machine.translation.fill(machine.state.cpus[cpu], va, 0, found, false);
+}
+
+/** Puts every CPU into a space, of which all but CPU 0 have used a page. */
+export function bootUsers(machine: Machine, space: AddressSpace, page: PageEntry): void {
+  bootAllInto(machine, space);
+  for (const { index } of machine.state.cpus.slice(1)) bootTouched(machine, index, page);
 }
 
 /** The kernel's entry points, with a page-fault handler that repairs nothing. */

@@ -13,20 +13,34 @@ export interface FramesLayout {
   /** Word that counts the free frames, and the array of their numbers. */
   readonly countPa: number;
   readonly stackPa: number;
+  /** What to say when there is none left: "out of frames", and the remedy. */
+  readonly exhausted: string;
 }
 
 /** Lays the allocator out over the rest of memory. Everything else must have been handed out before. */
 export function layFrames(boot: BootMemory, lock: SpinLock): FramesLayout {
-  const { machine } = boot;
   const countPa = boot.line();
   // Room for every frame there is: those of pages that were mapped at boot come back as well.
-  const most = machine.platform.memoryBytes >> PAGE_SHIFT;
+  const most = boot.machine.platform.memoryBytes >> PAGE_SHIFT;
   const stackPa = boot.bytes(most * 4, 4);
-  const first = boot.firstFreePage >> PAGE_SHIFT;
-  const last = machine.platform.memoryBytes >> PAGE_SHIFT;
-  for (let frame = first; frame < last; frame++) machine.poke(stackPa + (last - 1 - frame) * 4, frame);
-  machine.poke(countPa, last - first);
-  return { lock, countPa, stackPa };
+  const exhausted = 'out of frames: the scenario needs a platform with more memoryBytes';
+  const layout = { lock, countPa, stackPa, exhausted };
+  fillStacks(boot, [layout]);
+  return layout;
+}
+
+/**
+ * Deals what is left of memory out, each frame to the stack that its number says, modulo how many there are.
+ * The lowest frames are on top, so that they are used first.
+ */
+export function fillStacks({ machine, firstFreePage }: BootMemory, stacks: readonly FramesLayout[]): void {
+  const counts = new Int32Array(stacks.length);
+  const first = firstFreePage >> PAGE_SHIFT;
+  for (let frame = (machine.platform.memoryBytes >> PAGE_SHIFT) - 1; frame >= first; frame--) {
+    const stack = frame % stacks.length;
+    machine.poke(stacks[stack].stackPa + counts[stack]++ * 4, frame);
+  }
+  for (const [stack, { countPa }] of stacks.entries()) machine.poke(countPa, counts[stack]);
 }
 
 export class Frames {
@@ -40,12 +54,12 @@ export class Frames {
     this.uncached = uncached;
   }
 
-  /** Physical address of a frame taken. @throws Error when there is none: a scenario that asks for too much */
+  /** Physical address of a frame taken. @throws Error when there is none: what runs asks for too much */
   *allocate(cpu: Cpu): Steps<number> {
-    const { lock, countPa, stackPa } = this.layout;
+    const { lock, countPa, stackPa, exhausted } = this.layout;
     yield* spinLock(cpu, lock, this.uncached);
     const count = yield* cpu.loadPhysical(countPa, 4, this.uncached);
-    if (count === 0) throw new Error('out of frames: the scenario needs a platform with more memoryBytes');
+    if (count === 0) throw new Error(exhausted);
     const frame = yield* cpu.loadPhysical(stackPa + (count - 1) * 4, 4, this.uncached);
     yield* cpu.storePhysical(countPa, count - 1, 4, this.uncached);
     yield* spinUnlock(cpu, lock, this.uncached);

@@ -29,7 +29,7 @@ import {
 import { Frames, type FramesLayout, layFrames } from './frames.ts';
 import { PageTable } from './page-table.ts';
 import { type SpinLock, spinLock, spinUnlock } from './spin-lock.ts';
-import { type FlushPolicy, flushCall, TlbFlush } from './tlb-flush.ts';
+import { type FlushPolicy, flushCall, properFlush, TlbFlush } from './tlb-flush.ts';
 
 export interface KernelPolicy extends FlushPolicy {
   /** Wrong: frames go back before the flush. */
@@ -67,6 +67,16 @@ export function layKernel<T>(
   const frameLock = lock('frame');
   const prepared = prepare(boot, spaces);
   return { kernel: { frames: layFrames(boot, frameLock), calls, spaces }, prepared };
+}
+
+/** A kernel that flushes as its platform asks for it. */
+export function properKernel(
+  machine: Machine,
+  layout: KernelLayout,
+  checker: Checker | null,
+  moreCalls: readonly CallFunction[] = [],
+): Kernel {
+  return new Kernel(machine, layout, properFlush(machine.platform.shootdown), checker, moreCalls);
 }
 
 export class Kernel implements Vectors {

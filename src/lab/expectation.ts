@@ -7,22 +7,18 @@ import { fileURLToPath } from 'node:url';
 import { Execution } from '../explore/execution.ts';
 import { type ExploreReport, explore, type Strategy } from '../explore/explorer.ts';
 import { Policy } from '../explore/policy.ts';
-import { goalOf } from '../explore/reached.ts';
 import { type Failure, signatureOf } from '../explore/shard.ts';
 import { shrink } from '../explore/shrink.ts';
 import { timeline } from '../explore/timeline.ts';
 import type { Replay } from '../explore/token.ts';
-import type { Job } from '../hosts/job.ts';
-import { loadWorkload } from '../hosts/session.ts';
 import type { Platform } from '../machine/platform.ts';
-import { parsePlatform } from '../machine/platform-checks.ts';
-import { platformByName, platforms } from '../platforms/index.ts';
 import { counterexampleText } from '../report/explore-text.ts';
 import { pasted } from '../report/text.ts';
 import { timelineText } from '../report/timeline-text.ts';
 import { scenarios } from '../scenarios/index.ts';
-import { findVariant, type Scenario, ScenarioError } from '../scenarios/scenario.ts';
-import { jobOf, makePlan, type Plan } from './plan.ts';
+import { findVariant, type Scenario } from '../scenarios/scenario.ts';
+import { fromToken } from './from-token.ts';
+import { jobOf, makePlan, type Plan, platformOf, workloadOf } from './plan.ts';
 import { counterexampleOf, defaultBudgets, exploreLimits, replayTwice } from './search.ts';
 
 /** How schedules are explored for an expectation. */
@@ -59,9 +55,6 @@ export interface Explored {
   readonly report: ExploreReport;
 }
 
-/** A schedule may have more of what disturbs than a search would. */
-const ANYTHING = { walk: 1e9, prefetch: 1e9, evict: 1e9 };
-
 /** @param goal state that is looked for: the search ends with it */
 export async function exploreFor(
   scenario: Scenario,
@@ -72,63 +65,22 @@ export async function exploreFor(
   const { exhaustive = false, seed = 1, depth = 3 } = options;
   const strategy = exhaustive ? 'dpor' : (options.strategy ?? 'pct');
   const small = exhaustive ? scenario.small : undefined;
-  const plan = planOf(scenario, options.variant ?? usual ?? scenario.variants[0].name, {
-    platform: options.platform,
+  const { platform } = options;
+  const plan = makePlan({
+    scenario,
+    variant: findVariant(scenario, options.variant ?? usual ?? scenario.variants[0].name),
+    platform: platform === undefined ? undefined : platformOf(platform, 'the platform'),
     cpus: options.cpus ?? small?.cpus,
-    parameters: { ...small?.parameters, ...options.parameters },
+    given: { ...small?.parameters, ...options.parameters },
   });
   const budgets = defaultBudgets(plan);
   const job = jobOf(plan, exploreLimits(plan, options.maxSteps, goal), seed);
-  const on = new Execution(job, await workloadOf(scenario, job), budgets);
+  const on = new Execution(job, await workloadOf(plan, job), budgets);
   const samples = strategy === 'pct' || strategy === 'random';
   const runs = options.runs ?? (samples ? SAMPLED_RUNS : EXHAUSTIVE_RUNS);
   const most = { preemptions: 2, delays: 2 };
   const report = await explore(job, { strategy, seed, runs, depth, budgets, most, workers: 0 });
   return { plan, on, report };
-}
-
-/** @throws ScenarioError that says how to write a scenario whose module cannot be imported again */
-async function workloadOf(scenario: Scenario, job: Job) {
-  try {
-    return await loadWorkload(job);
-  } catch (error) {
-    const remedy = 'make it the default export of a module of its own, with module: import.meta.url';
-    throw new ScenarioError(`${scenario.name}: its module cannot be imported: ${remedy}`, { cause: error });
-  }
-}
-
-/** @throws ScenarioError */
-function planOf(
-  scenario: Scenario,
-  variant: string,
-  { platform, cpus, parameters }: CoherencyOptionsGiven,
-): Plan {
-  const given = Object.entries(parameters ?? {}).map(([key, value]) => [key, String(value)]);
-  return makePlan({
-    scenario,
-    variant: findVariant(scenario, variant),
-    platform: platform === undefined ? undefined : platformOf(platform),
-    cpus,
-    given: Object.fromEntries(given),
-  });
-}
-
-type CoherencyOptionsGiven = {
-  readonly [K in 'platform' | 'cpus' | 'parameters']?: CoherencyOptions[K] | undefined;
-};
-
-/** @throws ScenarioError */
-function platformOf(platform: string | Platform): Platform {
-  if (typeof platform !== 'string') {
-    const parsed = parsePlatform(platform, 'the platform');
-    if ('problems' in parsed) throw new ScenarioError(parsed.problems.join('\n'));
-    return parsed.platform;
-  }
-  const found = platformByName(platform);
-  if (found) return found;
-  throw new ScenarioError(
-    `there is no platform '${platform}': use one of ${Object.keys(platforms).join(', ')}`,
-  );
 }
 
 /** What became of the schedule of a token. */
@@ -145,14 +97,7 @@ export interface Replayed {
  * @throws ScenarioError if it cannot be run like that any more
  */
 export async function replayOn(scenario: Scenario, token: Replay): Promise<Replayed> {
-  const isFixed = scenario.adapt?.(token.variant, token.parameters).platform !== undefined;
-  const plan = planOf(scenario, token.variant, {
-    ...(!isFixed && { platform: token.platform as string | Platform }),
-    cpus: token.cpus,
-    parameters: token.parameters as Record<string, string | number>,
-  });
-  const job = jobOf(plan, exploreLimits(plan, token.maxSteps, goalOf(token.signature)), token.seed);
-  const on = new Execution(job, await workloadOf(scenario, job), ANYTHING);
+  const { plan, on } = await fromToken(scenario, token);
   const choices = follow(on, token.choices);
   return { plan, on, choices, signature: signatureOf(on) ?? 'finished' };
 }

@@ -1,8 +1,10 @@
 /** From what somebody asks for (scenario, variant, platform, parameters, seed) to a job that a host runs. */
 import type { Job, RunResult } from '../hosts/job.ts';
+import { loadWorkload } from '../hosts/session.ts';
 import type { Platform } from '../machine/platform.ts';
-import { platformByName } from '../platforms/index.ts';
-import type { Parameters } from '../program/workload.ts';
+import { parsePlatform } from '../machine/platform-checks.ts';
+import { platformByName, platforms } from '../platforms/index.ts';
+import type { Parameters, Workload } from '../program/workload.ts';
 import {
   type JobParts,
   resolveParameters,
@@ -28,8 +30,8 @@ export interface PlanRequest {
   /** Undefined: the scenario's choice. */
   readonly platform?: Platform | undefined;
   readonly cpus?: number | undefined;
-  /** Parameters as the user gave them. */
-  readonly given: Readonly<Record<string, string>>;
+  /** Parameters that are not to have their defaults: values, or what somebody has typed for them. */
+  readonly given: Parameters;
 }
 
 export interface RunLimits {
@@ -78,6 +80,34 @@ function defaultPlatform(scenario: Scenario, variant: Variant): Platform {
   return platform;
 }
 
+/** What is wrong with a platform, in one line or more. */
+export class PlatformError extends ScenarioError {
+  readonly lines: readonly string[];
+
+  constructor(...lines: string[]) {
+    super(lines.join('\n'));
+    this.lines = lines;
+  }
+}
+
+/**
+ * @param platform name of a built-in one, or what should be one
+ * @param where what a line about a problem of it begins with
+ * @throws PlatformError
+ */
+export function platformOf(platform: unknown, where: string): Platform {
+  if (typeof platform !== 'string') {
+    const parsed = parsePlatform(platform, where);
+    if ('problems' in parsed) throw new PlatformError(...parsed.problems);
+    return parsed.platform;
+  }
+  const found = platformByName(platform);
+  if (found) return found;
+  throw new PlatformError(
+    `there is no platform '${platform}': use one of ${Object.keys(platforms).join(', ')}`,
+  );
+}
+
 function checkCpus(scenario: Scenario, platform: Platform, cpus: number): void {
   const { minCpus } = scenario;
   if (cpus < minCpus) {
@@ -97,6 +127,19 @@ export function jobOf(plan: Plan, limits: RunLimits, seed: number): Job {
   const source = { module: scenario.module, parameters };
   const keepGoing = limits.keepGoing || parts.keepGoing === true;
   return { ...limits, ...parts, platform, cpus, source, seed, keepGoing };
+}
+
+/**
+ * The programs of a plan's job.
+ * @throws ScenarioError that says how to write a scenario whose module cannot be imported again
+ */
+export async function workloadOf({ scenario }: Plan, job: Job): Promise<Workload> {
+  try {
+    return await loadWorkload(job);
+  } catch (error) {
+    const remedy = 'make it the default export of a module of its own, with module: import.meta.url';
+    throw new ScenarioError(`${scenario.name}: its module cannot be imported: ${remedy}`, { cause: error });
+  }
 }
 
 /** Ways for a run to end: nothing wrong, something wrong, no answer within its limits, broken. */

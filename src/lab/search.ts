@@ -73,8 +73,7 @@ export async function recordedExample(
     exploreLimits(plan, Math.max(DEFAULT_EXPLORE_STEPS, recording.choices.length + 1)),
     job.seed,
   );
-  const anything = { walk: 1e9, prefetch: 1e9, evict: 1e9 };
-  const on = new Execution(exploreJob, await loadWorkload(exploreJob), anything);
+  const on = new Execution(exploreJob, await loadWorkload(exploreJob), ANYTHING);
   replay(on, recording.choices);
   return counterexampleOf(plan, reference, on, recording.choices, on.result());
 }
@@ -93,6 +92,9 @@ export function exploreLimits(plan: Plan, maxSteps?: number, goal?: string): Run
 
 /** A run of a race is short: one that is not goes round in circles. */
 const DEFAULT_EXPLORE_STEPS = 20_000;
+
+/** Budgets of a given schedule, which may have more of what disturbs than a search would. */
+export const ANYTHING: Budgets = { walk: 1e9, prefetch: 1e9, evict: 1e9 };
 
 /** Agents that disturb act once in a run where they can matter. */
 export function defaultBudgets(plan: Plan): Budgets {
@@ -209,11 +211,10 @@ function smallPlan(plan: Plan): Plan | undefined {
   const { scenario, variant, platform } = plan;
   const { small } = scenario;
   if (!small || scenario.adapt) return undefined;
-  const parameters = { ...plan.parameters, ...small.parameters };
-  const given = Object.entries(parameters).map(([key, value]) => [key, String(value)]);
+  const given = { ...plan.parameters, ...small.parameters };
   const cpus = Math.min(plan.cpus, small.cpus ?? scenario.minCpus);
-  if (cpus === plan.cpus && isSame(parameters, plan.parameters)) return undefined;
-  return makePlan({ scenario, variant, platform, cpus, given: Object.fromEntries(given) });
+  if (cpus === plan.cpus && isSame(given, plan.parameters)) return undefined;
+  return makePlan({ scenario, variant, platform, cpus, given });
 }
 
 const isSame = (a: object, b: object) => JSON.stringify(a) === JSON.stringify(b);

@@ -84,18 +84,19 @@ export class ScenarioError extends Error {}
 
 /**
  * Parameters of a run: the scenario's defaults, overridden.
+ * @param given values, or what somebody has typed for them
  * @throws ScenarioError for an unknown name or a value out of range
  */
-export function resolveParameters(scenario: Scenario, given: Readonly<Record<string, string>>): Parameters {
+export function resolveParameters(scenario: Scenario, given: Parameters): Parameters {
   const result: Record<string, string | number> = {};
   for (const [name, spec] of Object.entries(scenario.parameters)) result[name] = spec.default;
-  for (const [name, text] of Object.entries(given)) {
+  for (const [name, value] of Object.entries(given)) {
     const spec = scenario.parameters[name];
     if (!spec) {
       const known = Object.keys(scenario.parameters).join(', ');
       throw new ScenarioError(`${scenario.name} has no parameter '${name}': use one of ${known}`);
     }
-    result[name] = resolveValue(scenario.name, name, spec, text);
+    result[name] = resolveValue(scenario.name, name, spec, String(value));
   }
   return result;
 }

@@ -21,12 +21,11 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 function planOf(name: string, variant: string) {
   const scenario = findScenario(name);
-  const small = Object.entries(scenario.small?.parameters ?? {}).map(([key, value]) => [key, String(value)]);
   return makePlan({
     scenario,
     variant: findVariant(scenario, variant),
     cpus: scenario.small?.cpus,
-    given: Object.fromEntries(small),
+    given: scenario.small?.parameters ?? {},
   });
 }
 

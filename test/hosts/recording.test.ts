@@ -76,9 +76,10 @@ describe('a recorded run on threads', () => {
       forever: 'step-limit',
     };
     for (const [program, end] of Object.entries(ends)) {
-      const { outcome } = await expectSame(jobOf(program, platform, 3, { maxSteps: 20_000 }));
-      // Threads that come late may leave it to the others to use the steps up.
-      expect([end, 'step-limit'], program).toContain(outcome);
+      // Only this one is to reach its limit; elsewhere the others may take many steps before a late thread comes.
+      const limit = program === 'forever' ? { maxSteps: 20_000 } : {};
+      const { outcome } = await expectSame(jobOf(program, platform, 3, limit));
+      expect([program, outcome]).toEqual([program, end]);
     }
   });
 

@@ -6,6 +6,7 @@ import { RandomWalk } from '../../src/hosts/schedulers/random.ts';
 import { RoundRobin } from '../../src/hosts/schedulers/round-robin.ts';
 import type { Scheduler } from '../../src/hosts/schedulers/scheduler.ts';
 import { platformByName } from '../../src/platforms/index.ts';
+import type { Parameters } from '../../src/program/workload.ts';
 import type { DefinedScenario } from '../../src/scenarios/define.ts';
 import mprotectMigrate from '../../src/scenarios/races/mprotect-migrate.ts';
 import mremapStale from '../../src/scenarios/races/mremap-stale.ts';
@@ -19,12 +20,11 @@ const races = [mremapStale, mprotectMigrate, zapDirty, reclaimBatch, specRefill]
 
 interface Size {
   readonly cpus: number;
-  readonly given: Record<string, string>;
+  readonly given: Parameters;
 }
 const normal = ({ defaultCpus }: DefinedScenario): Size => ({ cpus: defaultCpus, given: {} });
 function small({ defaultCpus, small: size }: DefinedScenario): Size {
-  const parameters = Object.entries(size?.parameters ?? {}).map(([name, value]) => [name, String(value)]);
-  return { cpus: size?.cpus ?? defaultCpus, given: Object.fromEntries(parameters) };
+  return { cpus: size?.cpus ?? defaultCpus, given: size?.parameters ?? {} };
 }
 
 function run(

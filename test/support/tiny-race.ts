@@ -3,7 +3,7 @@
  * entry and says so; the other, if it has heard, stores to the page through the translation that it still has.
  * Its other variants are the other ways for a run to end.
  */
-import { type BootPage, bootInto, bootMap } from '../../src/kernel/boot-process.ts';
+import { type BootPage, bootAllInto, bootMap } from '../../src/kernel/boot-process.ts';
 import { bootTouched, storeRepeatedly, withoutPaging } from '../../src/kernel/boot-user.ts';
 import { Kernel, type KernelLayout, layKernel, READ_WRITE } from '../../src/kernel/kernel.ts';
 import type { Cpu, Steps } from '../../src/machine/cpu.ts';
@@ -44,7 +44,7 @@ export default defineScenario<Layout>({
       page: bootMap(boot, space, PAGE, 1, READ_WRITE)[0],
       clearedPa: boot.line(),
     }));
-    for (const { index } of machine.state.cpus) bootInto(machine, index, kernel.spaces[0]);
+    bootAllInto(machine, kernel.spaces[0]);
     bootTouched(machine, 1, prepared.page);
     return { kernel, ...prepared };
   },

@@ -5,7 +5,7 @@
 
 import { laySpace } from '../../kernel/address-space.ts';
 import { BootMemory } from '../../kernel/boot-memory.ts';
-import { bootInto, bootMap } from '../../kernel/boot-process.ts';
+import { bootAllInto, bootMap } from '../../kernel/boot-process.ts';
 import { frameAddress, PTE } from '../../machine/attributes.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { PAGE_BYTES } from '../../machine/platform.ts';
@@ -47,7 +47,7 @@ export function lay(machine: Machine, program: Program, runs: number): Places {
   const lines = PAGE_BYTES / machine.platform.lineBytes;
   const code = bootMap(boot, space, CODE, Math.ceil(program.code.length / lines), permissions);
   const rowWords = rowWordsOf(program);
-  for (const { index } of machine.state.cpus) bootInto(machine, index, space);
+  bootAllInto(machine, space);
   return {
     frames: pages.map(({ frame }) => frame),
     entries: pages.map(({ ptePa }) => ptePa),

@@ -4,6 +4,7 @@
  * broadcasts make of it, not the order of the instructions.
  */
 import { type Cpu, SegmentationFault, type Steps } from '../../machine/cpu.ts';
+import { STEP } from '../../machine/steps.ts';
 import { TLBI_ALL, TLBI_VA_ALL_ASIDS } from '../../machine/tlb.ts';
 import { labelWord } from '../core/code.ts';
 import type { Program } from '../core/program.ts';
@@ -240,16 +241,13 @@ export class LitmusThread {
     const pc = positionOfLabel(word);
     const va = isCode ? encoding.codeVa(pc) : encoding.dataVa(locationOfWord(word), 0);
     const pa = isCode ? encoding.codePa(pc) : encoding.dataPa(locationOfWord(word), 0);
-    if (kind === KIND.DC) {
-      // It acts on the line as this CPU's earlier stores have left it.
-      yield* cpu.drainAll();
-      yield 0;
-      caches.byAddressStep(cpu.hw, va, pa, { clean: true, invalidate: false }, 'unification');
-      return;
+    // The caches are physically indexed: a clean needs no virtual address.
+    if (kind === KIND.DC) yield* cpu.cleanPhysical(pa, 'unification');
+    else {
+      yield STEP;
+      if (isOfAll) caches.fetchAllStep(cpu.hw);
+      else caches.fetchByAddressStep(cpu.hw, va, pa);
     }
-    yield 0;
-    if (isOfAll) caches.fetchAllStep(cpu.hw);
-    else caches.fetchByAddressStep(cpu.hw, va, pa);
   }
 }
 

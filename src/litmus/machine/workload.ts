@@ -116,9 +116,7 @@ class Tester {
       if (codeCells[pc] < 0) continue;
       const [va, pa] = [encoding.codeVa(pc), encoding.codePa(pc)];
       yield* cpu.storePhysical(pa, initial[codeCells[pc]] >>> 0);
-      yield* cpu.drainAll();
-      yield STEP;
-      caches.byAddressStep(cpu.hw, va, pa, { clean: true, invalidate: false }, 'unification');
+      yield* cpu.cleanPhysical(pa, 'unification');
       yield STEP;
       caches.fetchByAddressStep(cpu.hw, va, pa);
     }

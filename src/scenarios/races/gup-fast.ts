@@ -5,10 +5,10 @@
  * that belongs to somebody else.
  */
 
-import { type BootPage, bootInto, bootMap } from '../../kernel/boot-process.ts';
+import { type BootPage, bootAllInto, bootMap } from '../../kernel/boot-process.ts';
 import { withoutPaging } from '../../kernel/boot-user.ts';
 import { gupFast } from '../../kernel/gup-fast.ts';
-import { FIRST_CALL, Kernel, type KernelLayout, layKernel, READ_WRITE } from '../../kernel/kernel.ts';
+import { FIRST_CALL, type KernelLayout, layKernel, properKernel, READ_WRITE } from '../../kernel/kernel.ts';
 import type { Mm } from '../../kernel/mm.ts';
 import {
   callNothing,
@@ -18,7 +18,6 @@ import {
   type TableFreeLayout,
   unlinkTable,
 } from '../../kernel/table-free.ts';
-import { properFlush } from '../../kernel/tlb-flush.ts';
 import { frameAddress } from '../../machine/attributes.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import { defineScenario } from '../define.ts';
@@ -68,14 +67,12 @@ export default defineScenario<Layout>({
       tableFree: layTableFree(boot, machine.options.cpus),
       page: bootMap(boot, space, VA, 1, READ_WRITE)[0],
     }));
-    for (const { index } of machine.state.cpus) bootInto(machine, index, kernel.spaces[0]);
+    bootAllInto(machine, kernel.spaces[0]);
     return { kernel, ...prepared };
   },
 
   start({ machine, checker, cpu, layout }, { variant, touches, delay }) {
-    const kernel = new Kernel(machine, layout.kernel, properFlush(machine.platform.shootdown), checker, [
-      callNothing,
-    ]);
+    const kernel = properKernel(machine, layout.kernel, checker, [callNothing]);
     const mm: Mm = { kernel, space: layout.kernel.spaces[0], checker };
     const tableFree = new TableFree(layout.tableFree, FREEING[variant], FIRST_CALL);
     const program =

@@ -8,9 +8,9 @@
  * nothing but the size of what is exposed.
  */
 
-import { type BootPage, bootInto, bootMap } from '../../kernel/boot-process.ts';
+import { type BootPage, bootAllInto, bootMap } from '../../kernel/boot-process.ts';
 import { loadRepeatedly, unlessFaulting, withoutPaging } from '../../kernel/boot-user.ts';
-import { Kernel, type KernelLayout, layKernel, READ_WRITE } from '../../kernel/kernel.ts';
+import { type KernelLayout, layKernel, properKernel, READ_WRITE } from '../../kernel/kernel.ts';
 import type { Mm } from '../../kernel/mm.ts';
 import { layTables } from '../../kernel/page-table.ts';
 import {
@@ -20,7 +20,6 @@ import {
   type TableFreeLayout,
   unlinkTable,
 } from '../../kernel/table-free.ts';
-import { properFlush } from '../../kernel/tlb-flush.ts';
 import { PTE } from '../../machine/attributes.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import { PAGE_BYTES } from '../../machine/platform.ts';
@@ -76,12 +75,12 @@ export default defineScenario<Layout>({
       machine.poke(usersPa, 2);
       return { page, usersPa, tableFree: layTableFree(boot, machine.options.cpus) };
     });
-    for (const { index } of machine.state.cpus) bootInto(machine, index, kernel.spaces[0]);
+    bootAllInto(machine, kernel.spaces[0]);
     return { kernel, ...prepared };
   },
 
   start({ machine, checker, cpu, layout }, { variant, touches }) {
-    const kernel = new Kernel(machine, layout.kernel, properFlush(machine.platform.shootdown), checker);
+    const kernel = properKernel(machine, layout.kernel, checker);
     const [first, second] = layout.kernel.spaces.map((space): Mm => ({ kernel, space, checker }));
     const program =
       cpu.index === 0

@@ -5,7 +5,7 @@
  * there is taken for an entry.
  */
 
-import { type BootPage, bootInto, bootMap } from '../../kernel/boot-process.ts';
+import { type BootPage, bootAllInto, bootMap } from '../../kernel/boot-process.ts';
 import { loadRepeatedly, speculate, withoutPaging } from '../../kernel/boot-user.ts';
 import { FIRST_CALL, Kernel, type KernelLayout, layKernel, READ_WRITE } from '../../kernel/kernel.ts';
 import { LazyTlb, type LazyTlbLayout, layLazyTlb } from '../../kernel/lazy-tlb.ts';
@@ -51,7 +51,7 @@ export default defineScenario<Layout>({
       tableFree: layTableFree(boot, cpus),
       page: bootMap(boot, space, VA, 1, READ_WRITE)[0],
     }));
-    for (const { index } of machine.state.cpus) bootInto(machine, index, kernel.spaces[0]);
+    bootAllInto(machine, kernel.spaces[0]);
     return { kernel, ...prepared };
   },
 

@@ -4,11 +4,10 @@
  * still has the old entry writes to the page that was left behind, and the write is lost.
  */
 
-import { type BootPage, bootInto, bootMap } from '../../kernel/boot-process.ts';
-import { bootTouched, storeRepeatedly, withoutPaging } from '../../kernel/boot-user.ts';
-import { Kernel, type KernelLayout, layKernel, READ_WRITE } from '../../kernel/kernel.ts';
+import { type BootPage, bootMap } from '../../kernel/boot-process.ts';
+import { bootUsers, storeRepeatedly, withoutPaging } from '../../kernel/boot-user.ts';
+import { type KernelLayout, layKernel, properKernel, READ_WRITE } from '../../kernel/kernel.ts';
 import { Migration } from '../../kernel/migration.ts';
-import { properFlush } from '../../kernel/tlb-flush.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import { defineScenario } from '../define.ts';
 
@@ -56,15 +55,12 @@ export default defineScenario<Layout>({
       target: boot.pages(1),
       flushPendingPa: boot.line(),
     }));
-    for (const { index } of machine.state.cpus) {
-      bootInto(machine, index, kernel.spaces[0]);
-      if (index > 0) bootTouched(machine, index, prepared.page);
-    }
+    bootUsers(machine, kernel.spaces[0], prepared.page);
     return { kernel, ...prepared };
   },
 
   start({ machine, checker, cpu, layout }, { variant, touches }) {
-    const kernel = new Kernel(machine, layout.kernel, properFlush(machine.platform.shootdown), checker);
+    const kernel = properKernel(machine, layout.kernel, checker);
     const mm = { kernel, space: layout.kernel.spaces[0], checker };
     const migration = new Migration(mm, layout.flushPendingPa, { heedsPendingFlush: variant === 'fixed' });
     const program = (): Steps => {

@@ -4,14 +4,13 @@
  * the old address a CPU that has it in its TLB reads and writes what belongs to somebody else.
  */
 
-import { bootEntryOf, bootInto, bootMap } from '../../kernel/boot-process.ts';
-import { bootTouched, loadRepeatedly, withoutPaging } from '../../kernel/boot-user.ts';
-import { Kernel, type KernelLayout, layKernel, READ_WRITE } from '../../kernel/kernel.ts';
+import { bootEntryOf, bootMap } from '../../kernel/boot-process.ts';
+import { bootUsers, loadRepeatedly, withoutPaging } from '../../kernel/boot-user.ts';
+import { type KernelLayout, layKernel, properKernel, READ_WRITE } from '../../kernel/kernel.ts';
 import type { Mm, PageEntry } from '../../kernel/mm.ts';
 import { zapPages } from '../../kernel/mmu-gather.ts';
 import { movePages } from '../../kernel/mremap.ts';
 import { layTables } from '../../kernel/page-table.ts';
-import { properFlush } from '../../kernel/tlb-flush.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import { defineScenario } from '../define.ts';
 
@@ -50,15 +49,12 @@ export default defineScenario<Layout>({
       layTables(boot, space.root, NEW, 1);
       return { from, to: { va: NEW, ptePa: bootEntryOf(machine, space, NEW) } };
     });
-    for (const { index } of machine.state.cpus) {
-      bootInto(machine, index, kernel.spaces[0]);
-      if (index > 0) bootTouched(machine, index, prepared.from);
-    }
+    bootUsers(machine, kernel.spaces[0], prepared.from);
     return { kernel, ...prepared };
   },
 
   start({ machine, checker, cpu, layout }, { variant, touches }) {
-    const kernel = new Kernel(machine, layout.kernel, properFlush(machine.platform.shootdown), checker);
+    const kernel = properKernel(machine, layout.kernel, checker);
     const mm: Mm = { kernel, space: layout.kernel.spaces[0], checker };
     const program = (): Steps => {
       if (cpu.index === 0) {

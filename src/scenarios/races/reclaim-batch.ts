@@ -6,11 +6,10 @@
 
 import { type BootPage, bootInto, bootMap } from '../../kernel/boot-process.ts';
 import { bootTouched, loadRepeatedly, withoutPaging } from '../../kernel/boot-user.ts';
-import { Kernel, type KernelLayout, layKernel, READ_WRITE } from '../../kernel/kernel.ts';
+import { type KernelLayout, layKernel, properKernel, READ_WRITE } from '../../kernel/kernel.ts';
 import type { Mm } from '../../kernel/mm.ts';
 import { unmapPages } from '../../kernel/mmu-gather.ts';
 import { BatchedFlush, ReclaimBatch } from '../../kernel/reclaim.ts';
-import { properFlush } from '../../kernel/tlb-flush.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import { defineScenario } from '../define.ts';
 
@@ -58,7 +57,7 @@ export default defineScenario<Layout>({
   },
 
   start({ machine, checker, cpu, layout }, { variant, touches }) {
-    const kernel = new Kernel(machine, layout.kernel, properFlush(machine.platform.shootdown), checker);
+    const kernel = properKernel(machine, layout.kernel, checker);
     const mm: Mm = { kernel, space: layout.kernel.spaces[0], checker };
     const batched = variant === 'fixed' ? new BatchedFlush(mm, layout.batchedPa) : undefined;
     const program = (): Steps => {

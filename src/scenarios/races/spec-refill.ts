@@ -5,12 +5,11 @@
  * tag: that CPU then runs it on the pages of the first.
  */
 
-import { type BootPage, bootInto, bootMap } from '../../kernel/boot-process.ts';
+import { type BootPage, bootAllInto, bootMap } from '../../kernel/boot-process.ts';
 import { loadRepeatedly, speculate, withoutPaging } from '../../kernel/boot-user.ts';
-import { Kernel, type KernelLayout, layKernel, READ_WRITE } from '../../kernel/kernel.ts';
+import { type KernelLayout, layKernel, properKernel, READ_WRITE } from '../../kernel/kernel.ts';
 import type { Mm } from '../../kernel/mm.ts';
 import { exitMmap } from '../../kernel/mmu-gather.ts';
-import { properFlush } from '../../kernel/tlb-flush.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import { defineScenario } from '../define.ts';
 
@@ -61,12 +60,12 @@ export default defineScenario<Layout>({
       nextFrame: boot.pages(1),
       runnablePa: boot.line(),
     }));
-    for (const { index } of machine.state.cpus) bootInto(machine, index, kernel.spaces[0]);
+    bootAllInto(machine, kernel.spaces[0]);
     return { kernel, ...prepared };
   },
 
   start({ machine, checker, cpu, layout }, { variant, touches }) {
-    const kernel = new Kernel(machine, layout.kernel, properFlush(machine.platform.shootdown), checker);
+    const kernel = properKernel(machine, layout.kernel, checker);
     const mm: Mm = { kernel, space: layout.kernel.spaces[0], checker };
     const program =
       cpu.index === 0

@@ -4,12 +4,11 @@
  * page and has both: harmless while they say the same, undefined as soon as the page has changed.
  */
 
-import { bootInto } from '../../kernel/boot-process.ts';
+import { bootAllInto } from '../../kernel/boot-process.ts';
 import { storeRepeatedly, withoutPaging } from '../../kernel/boot-user.ts';
 import { type BootBlock, bootLinearBlock, changeInBlock } from '../../kernel/huge-map.ts';
-import { Kernel, type KernelLayout, layKernel } from '../../kernel/kernel.ts';
+import { type KernelLayout, layKernel, properKernel } from '../../kernel/kernel.ts';
 import type { Mm } from '../../kernel/mm.ts';
-import { properFlush } from '../../kernel/tlb-flush.ts';
 import { PTE } from '../../machine/attributes.ts';
 import { defineScenario } from '../define.ts';
 
@@ -48,7 +47,7 @@ export default defineScenario<Layout>({
       va: BASE + boot.pages(1),
     }));
     const { state, translation } = machine;
-    for (const { index } of state.cpus) bootInto(machine, index, kernel.spaces[0]);
+    bootAllInto(machine, kernel.spaces[0]);
     const { entryPa } = prepared.block;
     const found = { pte: machine.peek(entryPa) | 0, ptePa: entryPa, pteVersion: 0 };
     translation.fill(state.cpus[1], BASE, translation.sizeOf(translation.depth - 1), found, false);
@@ -56,7 +55,7 @@ export default defineScenario<Layout>({
   },
 
   start({ machine, checker, cpu, layout: { kernel: laid, block, va } }, { variant, touches }) {
-    const kernel = new Kernel(machine, laid, properFlush(machine.platform.shootdown), checker);
+    const kernel = properKernel(machine, laid, checker);
     const mm: Mm = { kernel, space: laid.spaces[0], checker };
     const program =
       cpu.index === 0

@@ -4,12 +4,11 @@
  * the block, and then has it beside a small page that is still there: on Arm a TLB conflict, or worse.
  */
 
-import { bootInto } from '../../kernel/boot-process.ts';
+import { bootAllInto } from '../../kernel/boot-process.ts';
 import { bootTouched, loadRepeatedly, withoutPaging } from '../../kernel/boot-user.ts';
 import { bootLinearPages, mapBlock } from '../../kernel/huge-map.ts';
-import { Kernel, type KernelLayout, layKernel, READ_WRITE } from '../../kernel/kernel.ts';
+import { type KernelLayout, layKernel, properKernel, READ_WRITE } from '../../kernel/kernel.ts';
 import type { Mm, PageEntry } from '../../kernel/mm.ts';
-import { properFlush } from '../../kernel/tlb-flush.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import { defineScenario } from '../define.ts';
 
@@ -42,13 +41,13 @@ export default defineScenario<Layout>({
     const { kernel, prepared } = layKernel(machine, ['kernel'], (boot, [space]) =>
       bootLinearPages(boot, space, BASE, PAGES, READ_WRITE),
     );
-    for (const { index } of machine.state.cpus) bootInto(machine, index, kernel.spaces[0]);
+    bootAllInto(machine, kernel.spaces[0]);
     for (const page of prepared) bootTouched(machine, 1, page);
     return { kernel, pages: prepared };
   },
 
   start({ machine, checker, cpu, layout }, { variant, touches }) {
-    const kernel = new Kernel(machine, layout.kernel, properFlush(machine.platform.shootdown), checker);
+    const kernel = properKernel(machine, layout.kernel, checker);
     const mm: Mm = { kernel, space: layout.kernel.spaces[0], checker };
     const used = { va: layout.pages[0].va, pages: PAGES };
     // The block begins at physical address 0.

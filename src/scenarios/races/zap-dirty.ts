@@ -4,12 +4,11 @@
  * to disk; a CPU that still has the writable entry then writes to a page that nobody will write back.
  */
 
-import { type BootPage, bootInto, bootMap } from '../../kernel/boot-process.ts';
-import { bootTouched, storeRepeatedly, withoutPaging } from '../../kernel/boot-user.ts';
+import { type BootPage, bootMap } from '../../kernel/boot-process.ts';
+import { bootUsers, storeRepeatedly, withoutPaging } from '../../kernel/boot-user.ts';
 import { type FilePage, writeBack, zapFilePage } from '../../kernel/file-page.ts';
-import { Kernel, type KernelLayout, layKernel, READ_WRITE } from '../../kernel/kernel.ts';
+import { type KernelLayout, layKernel, properKernel, READ_WRITE } from '../../kernel/kernel.ts';
 import type { Mm } from '../../kernel/mm.ts';
-import { properFlush } from '../../kernel/tlb-flush.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import { defineScenario } from '../define.ts';
 
@@ -46,15 +45,12 @@ export default defineScenario<Layout>({
       const page = { frame: mapping.frame, dirtyPa: boot.line(), disk: boot.pages(1) };
       return { mapping, page };
     });
-    for (const { index } of machine.state.cpus) {
-      bootInto(machine, index, kernel.spaces[0]);
-      if (index > 0) bootTouched(machine, index, prepared.mapping);
-    }
+    bootUsers(machine, kernel.spaces[0], prepared.mapping);
     return { kernel, ...prepared };
   },
 
   start({ machine, checker, cpu, layout }, { variant, touches }) {
-    const kernel = new Kernel(machine, layout.kernel, properFlush(machine.platform.shootdown), checker);
+    const kernel = properKernel(machine, layout.kernel, checker);
     const mm: Mm = { kernel, space: layout.kernel.spaces[0], checker };
     const program = (): Steps => {
       if (cpu.index === 0) {
