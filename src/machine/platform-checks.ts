@@ -3,13 +3,10 @@
  * by itself; the checks here know which fields contradict each other, so that the machine can be built
  * from whatever gets through without asking again.
  */
-import { z } from 'zod';
-import { PAGE_BYTES, type Platform, platformSchema, waySizeBytes } from './platform.ts';
+import { colours, PAGE_BYTES, type Platform, platformSchema, waySizeBytes } from './platform.ts';
+import { type Add, reportIssues, show } from './platform-issues.ts';
 
 type ParsedPlatform = { readonly platform: Platform } | { readonly problems: string[] };
-
-type Path = readonly PropertyKey[];
-type Add = (path: string, text: string) => void;
 
 /** The root table may be larger than a page: the short descriptors of 32-bit Arm have one of 16 KB. */
 const MAX_ROOT_TABLE_BYTES = 16384;
@@ -36,156 +33,16 @@ export function parsePlatform(json: unknown, where: string): ParsedPlatform {
   const platform = parsed.data;
   checkCaches(platform, add);
   checkVirtualCaches(platform, add);
+  checkPrimaryIndex(platform, add);
+  checkUnmapped(platform, add);
   checkCoherence(platform, add);
   checkLevels(platform, add);
   checkTlbs(platform, add);
   checkWalker(platform, add);
   checkShootdown(platform, add);
+  checkRareCosts(platform, add);
   return problems.length === 0 ? { platform } : { problems };
 }
-
-// --- What the schema found -----------------------------------------------------------------------
-
-type Issue = z.core.$ZodIssue;
-
-function reportIssues(issues: readonly Issue[], json: object, add: Add): void {
-  // A misspelt key is one mistake, though the schema sees two: one key too many and one missing.
-  const misspelt = new Set<string>();
-  for (const issue of issues) {
-    if (issue.code !== 'unrecognized_keys') continue;
-    for (const key of issue.keys)
-      misspelt.add(dotted([...issue.path, nearest(key, keysAt(issue.path)) ?? '']));
-  }
-  const reported = new Set<string>();
-  for (const issue of issues) {
-    const path = dotted(issue.path);
-    if (issue.code === 'unrecognized_keys') {
-      for (const key of issue.keys) {
-        const known = nearest(key, keysAt(issue.path));
-        add(dotted([...issue.path, key]), `unknown key; the nearest known key is '${known}'`);
-      }
-      continue;
-    }
-    const value = valueAt(json, issue.path);
-    const isMissing = value === undefined;
-    if (reported.has(path) || (isMissing && misspelt.has(path))) continue;
-    reported.add(path);
-    if (isMissing) {
-      const description = schemaAt(issue.path)?.description;
-      add(path, `missing; add it${description === undefined ? '' : ` (${description})`}`);
-    } else {
-      add(path, `${requirement(issue)}, it is ${show(value)}`);
-    }
-  }
-}
-
-const TYPE_NAMES: Readonly<Record<string, string>> = {
-  int: 'a whole number',
-  number: 'a number',
-  string: 'a string',
-  boolean: 'true or false',
-  object: 'an object',
-  record: 'an object',
-  array: 'a list',
-};
-
-function requirement(issue: Issue): string {
-  switch (issue.code) {
-    case 'invalid_type':
-      return `must be ${TYPE_NAMES[issue.expected] ?? issue.expected}`;
-    case 'invalid_value':
-      return `must be ${oneOf(issue.values)}`;
-    case 'invalid_union':
-      return `must be ${oneOf(issue.errors.flat().flatMap((e) => (e.code === 'invalid_value' ? e.values : [])))}`;
-    case 'too_small':
-      return issue.origin === 'array'
-        ? `must have at least ${issue.minimum} entries`
-        : `must be ${issue.inclusive ? 'at least' : 'more than'} ${issue.minimum}`;
-    case 'too_big':
-      return issue.origin === 'array'
-        ? `must have at most ${issue.maximum} entries`
-        : `must be ${issue.inclusive ? 'at most' : 'less than'} ${issue.maximum}`;
-    default:
-      return issue.message.replace(/\s+/g, ' ');
-  }
-}
-
-function oneOf(values: readonly unknown[]): string {
-  const shown = values.map((v) => (typeof v === 'string' ? `'${v}'` : String(v)));
-  return shown.length > 1 ? `${shown.slice(0, -1).join(', ')} or ${shown.at(-1)}` : shown.join('');
-}
-
-/** A value in few words, whatever it is: a message must not fail on what it complains about. */
-function show(value: unknown): string {
-  if (value === null) return 'null';
-  if (value === undefined) return 'nothing';
-  if (Array.isArray(value)) return 'a list';
-  if (typeof value === 'number') return String(value);
-  if (typeof value === 'boolean') return String(value);
-  if (typeof value !== 'string') return `a ${typeof value}`.replace('a o', 'an o');
-  const text = JSON.stringify(value);
-  return text.length > 40 ? `${text.slice(0, 36)}..."` : text;
-}
-
-function dotted(path: Path): string {
-  return path
-    .map((key) => (/^[\w-]+$/.test(String(key)) ? String(key) : JSON.stringify(String(key))))
-    .join('.');
-}
-
-function valueAt(json: unknown, path: Path): unknown {
-  let value = json;
-  for (const key of path) value = (value as Record<PropertyKey, unknown> | null | undefined)?.[key];
-  return value;
-}
-
-function schemaAt(path: Path): z.ZodType | undefined {
-  let schema: unknown = platformSchema;
-  for (const key of path) {
-    schema = unwrapped(schema);
-    if (schema instanceof z.ZodObject) schema = schema.shape[key as string];
-    else if (schema instanceof z.ZodArray) schema = schema.element;
-    else return undefined;
-  }
-  return schema instanceof z.ZodType ? schema : undefined;
-}
-
-function unwrapped(schema: unknown): unknown {
-  let inner = schema;
-  while (inner instanceof z.ZodOptional || inner instanceof z.ZodDefault) inner = inner.unwrap();
-  return inner;
-}
-
-function keysAt(path: Path): string[] {
-  const schema = unwrapped(schemaAt(path));
-  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
-}
-
-function nearest(word: string, candidates: readonly string[]): string | undefined {
-  let best: string | undefined;
-  let least = Number.POSITIVE_INFINITY;
-  for (const candidate of candidates) {
-    const distance = editDistance(word.slice(0, 64).toLowerCase(), candidate.toLowerCase());
-    if (distance < least) [best, least] = [candidate, distance];
-  }
-  return best;
-}
-
-/** Levenshtein distance, one row at a time. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replace = row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replace, row[j] + 1, next[j - 1] + 1));
-    }
-    row = next;
-  }
-  return row[b.length];
-}
-
-// --- What only several fields together can get wrong ---------------------------------------------
 
 function isPowerOfTwo(n: number): boolean {
   return Number.isInteger(n) && n > 0 && Number.isInteger(Math.log2(n));
@@ -231,8 +88,12 @@ function checkCaches(platform: Platform, add: Add): void {
   }
 }
 
-function checkVirtualCaches({ l1d, l1i, mmu }: Platform, add: Add): void {
+function checkVirtualCaches({ l1d, l1i, mmu, memoryBytes }: Platform, add: Add): void {
   const wayBytes = waySizeBytes(l1d);
+  if (l1d.organisation !== 'pipt' && wayBytes > memoryBytes) {
+    const why = `a way of ${wayBytes} bytes has colours that no page of ${memoryBytes} bytes of memory has`;
+    add('memoryBytes', `${why}; use at least ${2 ** Math.ceil(Math.log2(wayBytes))}`);
+  }
   if (l1d.organisation === 'vipt' && wayBytes > PAGE_BYTES && !l1d.aliasPolicy) {
     const remedy = `name an aliasPolicy or use at least ${Math.ceil(l1d.sizeBytes / PAGE_BYTES)} ways`;
     add(
@@ -256,6 +117,46 @@ function checkVirtualCaches({ l1d, l1i, mmu }: Platform, add: Add): void {
     } else if (mmu.tlb.asidBits === 0) {
       add(`${name}.asidTagged`, 'there are no ASIDs with mmu.tlb.asidBits 0; set one of the two');
     }
+  }
+}
+
+/** The secondary cache remembers one virtual index a line: that needs several, and an L1 that asks it at once. */
+function checkPrimaryIndex({ l1d, l2, writeBufferEntries }: Platform, add: Add): void {
+  if (l2?.primaryIndex !== true) return;
+  if (l1d.organisation !== 'vipt' || colours(l1d) === 1) {
+    const is =
+      l1d.organisation === 'vipt' ? 'has ways of one page at most' : `is ${l1d.organisation.toUpperCase()}`;
+    add(
+      'l2.primaryIndex',
+      `only a VIPT L1D with ways larger than a page can be filled through several indices, this one ${is}; leave it out`,
+    );
+  }
+  if (writeBufferEntries > 0) {
+    const why = 'a buffered store is over before it could take a virtual coherency exception';
+    add('writeBufferEntries', `${why}; use 0 with l2.primaryIndex`);
+  }
+}
+
+/** Where nothing is mapped only a virtual tag can find a line, and only a virtual index can make it worth asking. */
+function checkUnmapped({ l1d, maintenance }: Platform, add: Add): void {
+  if (maintenance.unmapped === 'tags' && l1d.organisation !== 'vivt') {
+    const is = `the L1D is ${l1d.organisation.toUpperCase()}`;
+    add('maintenance.unmapped', `'tags' needs virtual tags, ${is}; use 'fault' or 'ignored'`);
+  }
+  if (maintenance.unmapped === 'ignored' && l1d.organisation === 'vivt') {
+    const why = 'virtual tags match without a translation';
+    add('maintenance.unmapped', `'ignored' is for lines that match by translation, ${why}; use 'tags'`);
+  }
+}
+
+function checkRareCosts({ costs, l2, outer }: Platform, add: Add): void {
+  if (costs.coherencyExceptionCycles > 0 && l2?.primaryIndex !== true) {
+    const why = 'there are no virtual coherency exceptions without l2.primaryIndex';
+    add('costs.coherencyExceptionCycles', `${why}; set it to 0 or l2.primaryIndex to true`);
+  }
+  if (costs.outerLineCycles > 0 && outer?.maintainedBy !== 'controller') {
+    const why = "no outer cache has a controller ('outer.maintainedBy')";
+    add('costs.outerLineCycles', `${why}; set it to 0 or add one that is maintained by 'controller'`);
   }
 }
 
@@ -300,7 +201,7 @@ function checkLevels({ mmu }: Platform, add: Add): void {
   }
 }
 
-function checkTlbs({ mmu: { tlb, walkCache } }: Platform, add: Add): void {
+function checkTlbs({ mmu: { tlb, walkCache, kernelMappings } }: Platform, add: Add): void {
   for (const name of ['data', 'instruction', 'second'] as const) {
     const spec = tlb[name];
     if (!spec) continue;
@@ -315,6 +216,10 @@ function checkTlbs({ mmu: { tlb, walkCache } }: Platform, add: Add): void {
         `${entries} is not ${ways} ways x a power-of-two number of sets; use ${below} or ${2 * below} entries, or ${entries} ways`,
       );
     }
+  }
+  if (kernelMappings === 'per-context' && tlb.asidBits === 0) {
+    const why = "there are no contexts to tag the kernel's translations with";
+    add('mmu.kernelMappings', `${why} if mmu.tlb.asidBits is 0; use 'global', or set asidBits`);
   }
   if (walkCache?.asidTagged && tlb.asidBits === 0) {
     add('mmu.walkCache.asidTagged', 'there are no ASIDs with mmu.tlb.asidBits 0; set one of the two');

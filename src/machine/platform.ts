@@ -55,10 +55,24 @@ const l1iSchema = z.strictObject({
     .describe(
       'a fill sees dirty lines of the data caches (CTR_EL0.IDC = 1), or only what was cleaned to the PoU',
     ),
+  fetchAhead: z
+    .boolean()
+    .default(false)
+    .describe(
+      'instructions may have been fetched long before they run: only a context synchronization (ISB, an exception, a return from one) discards them',
+    ),
 });
 
 const privateL2Schema = z
-  .strictObject(cacheShape)
+  .strictObject({
+    ...cacheShape,
+    primaryIndex: z
+      .boolean()
+      .optional()
+      .describe(
+        'a line remembers the virtual index bits that the L1 was filled through; an L1 miss through others raises a virtual coherency exception (R4000SC)',
+      ),
+  })
   .describe('private, unified, physically indexed, inclusive of the L1D');
 const outerSchema = z.strictObject({
   ...cacheShape,
@@ -112,12 +126,23 @@ const costNames = {
 
 export type CostName = keyof typeof costNames;
 
+/** Costs that most machines do not have. */
+const rareCostNames = {
+  flushCallCycles: 'work of a cache flush of the kernel besides maintenance: SPARC spills register windows',
+  coherencyExceptionCycles: 'virtual coherency exception: entry and return, without what its handler does',
+  outerLineCycles: 'an operation of the outer cache’s controller on one line',
+} as const;
+type RareCostName = keyof typeof rareCostNames;
+
 const cycles = z.number().min(0).max(1e9);
-const costsSchema = z.strictObject(
-  Object.fromEntries(Object.entries(costNames).map(([k, d]) => [k, cycles.describe(d)])) as {
-    [K in CostName]: z.ZodNumber;
-  },
-);
+const costsSchema = z.strictObject({
+  ...(Object.fromEntries(Object.entries(costNames).map(([k, d]) => [k, cycles.describe(d)])) as {
+    [K in keyof typeof costNames]: z.ZodNumber;
+  }),
+  ...(Object.fromEntries(
+    Object.entries(rareCostNames).map(([k, d]) => [k, cycles.default(0).describe(d)]),
+  ) as { [K in RareCostName]: z.ZodDefault<z.ZodNumber> }),
+});
 
 export const agentNames = ['drain', 'evict', 'prefetch', 'walk', 'broadcast', 'ipi'] as const;
 export type AgentName = (typeof agentNames)[number];
@@ -144,7 +169,20 @@ export const platformSchema = z
         .describe('data-cache maintenance by address: inner shareable domain or this CPU only'),
       icache: z.enum(['broadcast', 'local']).describe('I-cache maintenance'),
       setWayReachesShared: z.boolean().describe('set/way operations act on the shared L2 too'),
+      unmapped: z
+        .enum(['fault', 'ignored', 'tags'])
+        .default('fault')
+        .describe(
+          'by virtual address where nothing is mapped: a fault; nothing, because lines match by translation (hyperSPARC); or the line is found by its virtual tag alone',
+        ),
     }),
+    dma: z
+      .strictObject({
+        snooped: z.boolean().describe('transfers of devices look into the caches'),
+        iommu: z.boolean().describe('devices use I/O addresses that a table of their own translates'),
+      })
+      .default({ snooped: true, iommu: false })
+      .describe('how devices reach memory'),
     mmu: z.strictObject({
       levels: z
         .array(
@@ -185,6 +223,12 @@ export const platformSchema = z
           'how the kernel writes tables: cached; through an uncached alias; cached, then cleaned to where the walker reads',
         ),
       splitContextSwitch: z.boolean().describe('table base and ASID are two registers'),
+      kernelMappings: z
+        .enum(['global', 'per-context'])
+        .default('global')
+        .describe(
+          'translations and virtually tagged lines of the kernel: global, or tagged with the context that ran when they were made',
+        ),
     }),
     shootdown: z
       .enum(['cross-call', 'broadcast'])
@@ -202,6 +246,10 @@ export const platformSchema = z
           .min(1)
           .max(64)
           .describe('broadcasts a target can hold before it stalls the bus'),
+        serialized: z
+          .boolean()
+          .optional()
+          .describe('the kernel port of this machine takes one global lock around a broadcast flush'),
       })
       .optional()
       .describe('absent: the hardware cannot invalidate TLBs of other CPUs'),
@@ -223,6 +271,11 @@ export type Platform = z.infer<typeof platformSchema>;
 export type TlbSpec = z.infer<typeof tlbSchema>;
 export type PlatformInput = z.input<typeof platformSchema>;
 
+/**
+ * Virtual addresses from here on are the kernel's in every address space, and so are those of its linear
+ * mapping, which are the physical addresses themselves.
+ */
+export const KERNEL_BASE = 0xc000_0000;
 export const PAGE_SHIFT = 12;
 export const PAGE_BYTES = 1 << PAGE_SHIFT;
 

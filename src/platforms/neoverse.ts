@@ -33,10 +33,18 @@ export const neoverse = definePlatform({
   lineBytes: 64,
   coherence: 'mesi',
   l1d: { sizeBytes: 65536, ways: 4, organisation: 'pipt' },
-  l1i: { sizeBytes: 65536, ways: 4, organisation: 'pipt', snooped: true, fillsFrom: 'data-caches' },
+  l1i: {
+    sizeBytes: 65536,
+    ways: 4,
+    organisation: 'pipt',
+    snooped: true,
+    fillsFrom: 'data-caches',
+    fetchAhead: true,
+  },
   l2: { sizeBytes: 1 << 20, ways: 8 },
   outer: { sizeBytes: 4 << 20, ways: 16, maintainedBy: 'address' },
   maintenance: { byAddress: 'broadcast', icache: 'broadcast', setWayReachesShared: false },
+  dma: { snooped: true, iommu: true },
   mmu: {
     levels: [
       { bits: 0, leaf: false },
@@ -59,9 +67,10 @@ export const neoverse = definePlatform({
     pageTables: 'cached',
     // A 64-bit TTBR holds table base and ASID together.
     splitContextSwitch: false,
+    kernelMappings: 'global',
   },
   shootdown: 'broadcast',
-  broadcast: { scope: 'all', rangeOperations: false, queueEntries: 8 },
+  broadcast: { scope: 'all', rangeOperations: false, queueEntries: 8, serialized: false },
   flushAllAbovePages: 511,
   writeBufferEntries: 32,
   agents: ['drain', 'evict', 'prefetch', 'walk', 'broadcast', 'ipi'],
@@ -108,13 +117,20 @@ export const neoverse = definePlatform({
     'l1i.sizeBytes': `${WIKICHIP}: 64 KB, 4 ways, lines of 64 bytes`,
     'l1i.snooped':
       'Linux commit ee9d90be9ddace01: systems affected by Neoverse-N1 #1542419 support DIC; OpenJDK pull request 28328: fixed in r4p1',
+    'l1i.fetchAhead':
+      'Arm architecture: after new code each CPU needs a context synchronization (ISB) of its own, whatever DIC says; from memory',
     'l2.sizeBytes': `${WIKICHIP}: 512 KB or 1 MB, 8 ways; ${ANANDTECH}: 1 MB`,
     'outer.sizeBytes': `${WIKICHIP}: 16 ways; ${ANANDTECH}: 32 MB, see the deviations above`,
+    'dma.snooped': 'unverified: Arm asks servers for I/O coherent PCIe (SBSA), from memory',
+    'dma.iommu': 'unverified: an SMMU in front of devices, from memory',
     'mmu.tlb.data.entries': `Intel Agilex 5 manual 814346, Cortex-A76: 48 entries, fully associative; N1 being nearly the same core`,
     'mmu.tlb.instruction.entries': 'as mmu.tlb.data.entries',
     'mmu.tlb.second.entries': 'the same manual: 1280 entries, 5 ways',
     'mmu.accessedDirty': `unverified for N1: updates of access flag and dirty state are an Armv8.1 feature, reported in ID_AA64MMFR1_EL1.HAFDBS (${A76})`,
     'mmu.walkCache.entries': 'estimate: 64 entries in the Cortex-A55 (same manual), none given for N1',
+    'mmu.kernelMappings':
+      'Linux arch/arm64 leaves the not-global bit off for the kernel, kernel page-table isolation aside; from memory',
+    'broadcast.serialized': 'Linux arch/arm64/include/asm/tlbflush.h: no lock, from memory',
     'broadcast.rangeOperations': 'N1 is Armv8.2, FEAT_TLBIRANGE came with Armv8.4',
     'broadcast.queueEntries': 'estimate: no document found',
     flushAllAbovePages: `Linux arch/arm64/include/asm/tlbflush.h flushes the ASID from PTRS_PER_PTE = 512 pages on; the curve of ${TLBI_CURVE} drops at 512`,

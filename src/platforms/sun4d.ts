@@ -27,9 +27,17 @@ export const sun4d = definePlatform({
   lineBytes: 64,
   coherence: 'moesi',
   l1d: { sizeBytes: 16384, ways: 4, organisation: 'pipt', write: 'write-through', allocate: 'read' },
-  l1i: { sizeBytes: 20480, ways: 5, organisation: 'pipt', snooped: true, fillsFrom: 'data-caches' },
+  l1i: {
+    sizeBytes: 20480,
+    ways: 5,
+    organisation: 'pipt',
+    snooped: true,
+    fillsFrom: 'data-caches',
+    fetchAhead: true,
+  },
   l2: { sizeBytes: 1 << 20, ways: 1 },
   maintenance: { byAddress: 'local', icache: 'local', setWayReachesShared: false },
+  dma: { snooped: true, iommu: true },
   mmu: {
     levels: [
       { bits: 8, leaf: true },
@@ -43,10 +51,11 @@ export const sun4d = definePlatform({
     tlb: { data: { entries: 64, ways: 64 }, asidBits: 16, multipleMatch: 'first' },
     pageTables: 'cached',
     splitContextSwitch: false,
+    kernelMappings: 'global',
   },
   shootdown: 'broadcast',
   crossCallsSerialized: true,
-  broadcast: { scope: 'all', rangeOperations: false, queueEntries: 4 },
+  broadcast: { scope: 'all', rangeOperations: false, queueEntries: 4, serialized: true },
   flushAllAbovePages: 1,
   writeBufferEntries: 8,
   agents: ['drain', 'evict', 'walk', 'broadcast', 'ipi'],
@@ -83,6 +92,7 @@ export const sun4d = definePlatform({
     faultEntryCycles: 250,
     faultExitCycles: 200,
     instructionCycles: 1,
+    flushCallCycles: 100,
   },
   sources: {
     coherence:
@@ -94,7 +104,11 @@ export const sun4d = definePlatform({
     'l1i.sizeBytes': 'unverified: 20 KB, 5 ways, 64 sets of 64-byte lines, from memory',
     'l1i.snooped':
       'viking.S: viking_flush_sig_insns does nothing, so the hardware keeps instructions coherent',
+    'l1i.fetchAhead':
+      'unverified: SPARC V8 lets up to five instructions after a FLUSH be old ones, from memory; another CPU executes one of its own',
     'l2.sizeBytes': 'unverified: 1 MB, direct mapped, from memory',
+    'dma.snooped': `${SRMMU}: page_for_dma of a SuperSPARC with MXCC does nothing`,
+    'dma.iommu': 'Linux arch/sparc/mm/io-unit.c: the I/O unit of each board translates',
     'mmu.levels': `SPARC reference MMU: 16 MB, 256 KB and 4 KB, as in ${SRMMU}`,
     'mmu.walkerReads':
       'Linux viking.h: table walks are cached in the external cache if there is one and never on the chip',
@@ -103,9 +117,11 @@ export const sun4d = definePlatform({
     'mmu.tlb.data.entries':
       'unverified: 64 entries, fully associative, for data and instructions, from memory',
     'mmu.tlb.asidBits': `${SRMMU}: 65536 contexts on sun4d`,
+    'mmu.kernelMappings': `${SRMMU} maps the kernel by entries for the supervisor alone (SRMMU_PRIV), in every context; that these match in any context is said of the microSPARC’s TLB (Tadpole SPARCbook 3 manual, fig. 2-4, S bit), unverified here`,
     shootdown: `${SRMMU}: sun4dsmp_flush_tlb_* are not wrapped in cross calls`,
     'broadcast.scope':
       'viking.S: sun4dsmp_flush_tlb_page, _range, _mm and _all each do local flushes only, so every kind must be broadcast',
+    'broadcast.serialized': `${SRMMU}: a queue of pending demaps in the XDBus is too short and would lose some, so a global lock is taken around each flush; viking.S, sun4dsmp_flush_tlb_*`,
     'broadcast.queueEntries': 'estimate: no document found',
     flushAllAbovePages: 'viking.S flushes ranges by 16 MB regions; see the deviations above',
     writeBufferEntries: 'unverified: 8 entries, from memory; that there is a store buffer: Linux viking.h',
@@ -144,5 +160,7 @@ export const sun4d = definePlatform({
     'costs.faultEntryCycles': `estimate: a good half of a null system call, 9 us on an SC1000 (${LMBENCH}, lat_nullsys.tbl)`,
     'costs.faultExitCycles': `estimate: the rest of a null system call (${LMBENCH}, lat_nullsys.tbl)`,
     'costs.instructionCycles': 'definition: one unit of work is one cycle',
+    'costs.flushCallCycles':
+      'estimate: viking.S: viking_flush_cache_* do nothing but spill the register windows (WINDOW_FLUSH), seven of 16 words at most',
   },
 });

@@ -28,8 +28,16 @@ export const sun4m = definePlatform({
   lineBytes: 32,
   coherence: 'moesi',
   l1d: { sizeBytes: 16384, ways: 4, organisation: 'pipt', write: 'write-back', allocate: 'read-write' },
-  l1i: { sizeBytes: 20480, ways: 5, organisation: 'pipt', snooped: true, fillsFrom: 'data-caches' },
+  l1i: {
+    sizeBytes: 20480,
+    ways: 5,
+    organisation: 'pipt',
+    snooped: true,
+    fillsFrom: 'data-caches',
+    fetchAhead: true,
+  },
   maintenance: { byAddress: 'local', icache: 'local', setWayReachesShared: false },
+  dma: { snooped: true, iommu: true },
   mmu: {
     levels: [
       { bits: 8, leaf: true },
@@ -43,6 +51,7 @@ export const sun4m = definePlatform({
     tlb: { data: { entries: 64, ways: 64 }, asidBits: 16, multipleMatch: 'first' },
     pageTables: 'uncached',
     splitContextSwitch: false,
+    kernelMappings: 'global',
   },
   shootdown: 'cross-call',
   crossCallsSerialized: true,
@@ -83,6 +92,7 @@ export const sun4m = definePlatform({
     faultEntryCycles: 250,
     faultExitCycles: 200,
     instructionCycles: 1,
+    flushCallCycles: 100,
   },
   sources: {
     coherence:
@@ -92,6 +102,10 @@ export const sun4m = definePlatform({
     'l1i.sizeBytes': 'unverified: 20 KB, 5 ways, 64 sets of 64-byte lines, from memory',
     'l1i.snooped':
       'Linux viking.h: the split I and D caches snoop in MBus configurations; viking_flush_sig_insns does nothing',
+    'l1i.fetchAhead':
+      'unverified: SPARC V8 lets up to five instructions after a FLUSH be old ones, from memory; another CPU executes one of its own',
+    'dma.snooped': `${SRMMU}: page_for_dma of a SuperSPARC does nothing; without an MXCC Linux flushes all the same, to work around a bug`,
+    'dma.iommu': `${SRMMU}: ld_mmu_iommu() on all but sun4d`,
     'mmu.levels': `SPARC reference MMU: 16 MB, 256 KB and 4 KB, as in ${SRMMU}`,
     'mmu.walkerReads':
       'Linux viking.h: table walks are cached in the external cache if there is one and never on the chip',
@@ -100,6 +114,7 @@ export const sun4m = definePlatform({
     'mmu.tlb.data.entries':
       'unverified: 64 entries, fully associative, for data and instructions, from memory',
     'mmu.tlb.asidBits': `${SRMMU} uses 65536 contexts where it knows the MMU to be a Viking`,
+    'mmu.kernelMappings': `${SRMMU} maps the kernel by entries for the supervisor alone (SRMMU_PRIV), in every context; that these match in any context is said of the microSPARC’s TLB (Tadpole SPARCbook 3 manual, fig. 2-4, S bit), unverified here`,
     shootdown: `${SRMMU}: smp_flush_tlb_* wrap the local flush in a cross call, except on sun4d`,
     flushAllAbovePages: 'viking.S flushes ranges by 16 MB regions; see the deviations above',
     writeBufferEntries: 'unverified: 8 entries, from memory; that there is a store buffer: Linux viking.h',
@@ -139,5 +154,7 @@ export const sun4m = definePlatform({
     'costs.faultEntryCycles': `estimate: a good half of a null system call, 9 us on a sun4m (${LMBENCH}, lat_nullsys.tbl: 7, 9 and 13 us)`,
     'costs.faultExitCycles': `estimate: the rest of a null system call (${LMBENCH}, lat_nullsys.tbl)`,
     'costs.instructionCycles': 'definition: one unit of work is one cycle',
+    'costs.flushCallCycles':
+      'estimate: viking.S: viking_flush_cache_* do nothing but spill the register windows (WINDOW_FLUSH), seven of 16 words at most',
   },
 });

@@ -31,10 +31,18 @@ export const x86_64 = definePlatform({
   lineBytes: 64,
   coherence: 'mesi',
   l1d: { sizeBytes: 32768, ways: 8, organisation: 'vipt' },
-  l1i: { sizeBytes: 32768, ways: 8, organisation: 'vipt', snooped: true, fillsFrom: 'data-caches' },
+  l1i: {
+    sizeBytes: 32768,
+    ways: 8,
+    organisation: 'vipt',
+    snooped: true,
+    fillsFrom: 'data-caches',
+    fetchAhead: true,
+  },
   l2: { sizeBytes: 262144, ways: 8 },
   shared: { sizeBytes: 3 << 20, ways: 12 },
   maintenance: { byAddress: 'broadcast', icache: 'broadcast', setWayReachesShared: true },
+  dma: { snooped: true, iommu: false },
   mmu: {
     levels: [
       { bits: 0, leaf: false },
@@ -56,6 +64,7 @@ export const x86_64 = definePlatform({
     walkCache: { entries: 32, asidTagged: true },
     pageTables: 'cached',
     splitContextSwitch: false,
+    kernelMappings: 'global',
   },
   shootdown: 'cross-call',
   flushAllAbovePages: 33,
@@ -100,8 +109,12 @@ export const x86_64 = definePlatform({
     coherence: 'unverified: MESIF, from memory; its forward state only chooses who answers a read',
     'l1d.sizeBytes': `${CPU_Z}: 32 KB, 8 ways, lines of 64 bytes`,
     'l1i.sizeBytes': `${CPU_Z}: 32 KB, 8 ways, lines of 64 bytes`,
+    'l1i.fetchAhead':
+      'Intel manuals, vol. 3, cross-modifying code: the other processor needs a serializing instruction, from memory; Linux text_poke has every CPU execute one',
     'l2.sizeBytes': `${CPU_Z}: 256 KB, 8 ways`,
     'shared.sizeBytes': `half of the 6 MB, 12 ways in a ${CPU_Z}; see the deviations above`,
+    'dma.snooped': 'devices on PCI snoop by default, from memory',
+    'dma.iommu': 'VT-d exists and may be off; off here',
     'mmu.tlb.data.entries': `${REALWORLDTECH}: 64 entries for 4 KB pages; 4 ways as in Nehalem`,
     'mmu.tlb.instruction.entries':
       'realworldtech.com, Inside Nehalem, as quoted by Wikipedia: 128 entries, 4 ways; unverified for Haswell',
@@ -109,6 +122,8 @@ export const x86_64 = definePlatform({
     'mmu.tlb.asidBits': 'PCIDs have 12 bits',
     'mmu.walkCache.entries':
       'estimate: Intel documents paging-structure caches and their PCID tags, not their size',
+    'mmu.kernelMappings':
+      'Linux maps the kernel with global pages (CR4.PGE), page-table isolation aside; from memory',
     flushAllAbovePages: `${HANSEN_2014}`,
     writeBufferEntries: 'unverified: 42 entries, from memory',
     'costs.l1HitCycles': `${IVY_BRIDGE}: 4 cycles`,

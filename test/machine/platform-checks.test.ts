@@ -33,6 +33,11 @@ const softwareRefill: Change = (p) => {
   p.agents = ['ipi'];
 };
 
+const withoutBuffer: Change = (p) => {
+  p.writeBufferEntries = 0;
+  p.agents = p.agents.filter((agent) => agent !== 'drain');
+};
+
 const both =
   (...changes: Change[]): Change =>
   (p) => {
@@ -417,6 +422,80 @@ describe('fields that contradict each other', () => {
       'agents',
       "'ipi' is listed more than once",
     ],
+    [
+      'virtual coherency of a PIPT L1D',
+      'sun4d',
+      both(withoutBuffer, (p) => (p.l2!.primaryIndex = true)),
+      'l2.primaryIndex',
+      'this one is PIPT',
+      'leave it out',
+    ],
+    [
+      'virtual coherency without aliases',
+      'r4000',
+      (p) => (p.l1d.ways = 4),
+      'l2.primaryIndex',
+      'ways of one page at most',
+    ],
+    [
+      'virtual coherency of buffered stores',
+      'r4000',
+      (p) => (p.writeBufferEntries = 4),
+      'writeBufferEntries',
+      'use 0 with l2.primaryIndex',
+    ],
+    [
+      'cost of an exception that is never taken',
+      'r4000',
+      (p) => (p.l2!.primaryIndex = false),
+      'costs.coherencyExceptionCycles',
+      'l2.primaryIndex to true',
+    ],
+    [
+      'virtual tags that are physical',
+      'arm1136',
+      (p) => (p.maintenance.unmapped = 'tags'),
+      'maintenance.unmapped',
+      'the L1D is VIPT',
+      "'fault' or 'ignored'",
+    ],
+    [
+      'translations for virtual tags',
+      'arm926',
+      (p) => (p.maintenance.unmapped = 'ignored'),
+      'maintenance.unmapped',
+      "use 'tags'",
+    ],
+    [
+      'cost of a controller that is not there',
+      'arm1136',
+      (p) => (p.costs.outerLineCycles = 60),
+      'costs.outerLineCycles',
+      'set it to 0',
+      "maintained by 'controller'",
+    ],
+    [
+      'cost of a controller beside a system cache',
+      'neoverse',
+      (p) => (p.costs.outerLineCycles = 60),
+      'costs.outerLineCycles',
+      "maintained by 'controller'",
+    ],
+    [
+      'more colours than memory',
+      'hypersparc',
+      (p) => (p.memoryBytes = 65536),
+      'memoryBytes',
+      '131072 bytes',
+      'use at least 131072',
+    ],
+    [
+      'contexts of the kernel without ASIDs',
+      'arm926',
+      (p) => (p.mmu.kernelMappings = 'per-context'),
+      'mmu.kernelMappings',
+      "use 'global'",
+    ],
   ];
   it.each(cases)('%s: one line', (_, name, change, path, ...words) => {
     const problems = problemsOf(changed(name, change));
@@ -542,6 +621,18 @@ describe('a platform that is unusual but sensible', () => {
       (p) => Object.assign(p, { maxCpus: 1, agents: [], writeBufferEntries: 0 }),
     ],
     ['the least memory', 'sun4m', (p) => (p.memoryBytes = 65536)],
+    ['a flush that ignores what is not mapped', 'sun4m', (p) => (p.maintenance.unmapped = 'ignored')],
+    [
+      'aliases that nobody notices',
+      'r4000',
+      (p) => {
+        delete p.l2!.primaryIndex;
+        p.costs.coherencyExceptionCycles = 0;
+      },
+    ],
+    ['kernel of each context', 'sun4m', (p) => (p.mmu.kernelMappings = 'per-context')],
+    ['as many colours as memory', 'hypersparc', (p) => (p.memoryBytes = 131072)],
+    ['rare costs left out', 'sun4m', (p) => Reflect.deleteProperty(p.costs, 'flushCallCycles')],
     ['L2 as large as the L1D', 'neoverse', (p) => (p.l2!.sizeBytes = 65536)],
   ];
   it.each(cases)('%s: accepted', (_, name, change) => {

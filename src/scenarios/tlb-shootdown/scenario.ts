@@ -37,9 +37,11 @@ const variants: readonly Variant[] = [
     expect: STALE,
     unsupported: (platform) =>
       broadcasts(platform) ??
-      (platform.writeBufferEntries > 0
-        ? undefined
-        : `${platform.name} has no write buffer: its table writes are visible at once`),
+      (platform.writeBufferEntries === 0
+        ? `${platform.name} has no write buffer: its table writes are visible at once`
+        : platform.broadcast?.serialized === true
+          ? `${platform.name} takes a lock around each broadcast, and that atomic drains the write buffer`
+          : undefined),
   },
   {
     name: 'no-dsb-after',
