@@ -67,6 +67,7 @@ export {
 } from './lab/shootdown-cost.ts';
 export { PTE } from './machine/attributes.ts';
 export { Cpu, type Fault, SegmentationFault, type Steps, type Vectors } from './machine/cpu.ts';
+export { bootTable, Device, DeviceFault } from './machine/device.ts';
 export { Machine, type MachineOptions } from './machine/machine.ts';
 export {
   type AgentName,

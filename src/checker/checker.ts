@@ -10,13 +10,7 @@
  * old translation must be gone (`contract`) and when a frame must not be reachable (`frameFreed`).
  */
 import { frameAddress, PTE } from '../machine/attributes.ts';
-import {
-  type CheckPort,
-  type ObservedCpu,
-  PLACE_L1I,
-  PLACE_UNCACHED,
-  PLACE_UNCACHED_FETCH,
-} from '../machine/check-port.ts';
+import type { CheckPort, ObservedCpu } from '../machine/check-port.ts';
 import type { Cpu } from '../machine/cpu.ts';
 import { extract, insert } from '../machine/data-port.ts';
 import { EVENT } from '../machine/events.ts';
@@ -36,6 +30,7 @@ import type { Shadow } from '../machine/shadow.ts';
 import type { MachineState } from '../machine/state.ts';
 import { ENTRY, TLBI_ALL, TLBI_ASID, TLBI_VA_ALL_ASIDS } from '../machine/tlb.ts';
 import { type FindingKind, type FindingRecord, kindNames, readFinding, writeFinding } from './finding.ts';
+import { isPromised, staleKind } from './promises.ts';
 import { ReachableStates } from './reachable.ts';
 
 export interface CheckerOptions {
@@ -92,16 +87,14 @@ export class Checker extends ReachableStates implements CheckPort {
     place: number,
   ): void {
     const { shadow } = this;
-    const isUncached = place === PLACE_UNCACHED || place === PLACE_UNCACHED_FETCH;
-    if (!this.judgesData || (isUncached && this.options.strict !== true)) return;
-    if (place === PLACE_L1I && this.options.strict !== true && !this.m.platform.l1i.snooped) return;
+    if (!this.judgesData) return;
     const word = pa >>> 2;
     const expected = extract(shadow.value[word], pa, sizeBytes);
     // Part of a word may be read from a copy that is older in its other part.
     if (value === expected && (sizeBytes < 4 || version === shadow.version[word])) return;
-    const isFetch = place === PLACE_L1I || place === PLACE_UNCACHED_FETCH;
+    if (this.options.strict !== true && !isPromised(this.m, place, shadow.writer[word])) return;
     this.report(cpu, {
-      kind: isFetch ? 'stale-instruction' : 'stale-data',
+      kind: staleKind(place),
       va,
       pa,
       got: value,
@@ -295,6 +288,11 @@ export class Checker extends ReachableStates implements CheckPort {
   /** A condition that a scenario states does not hold; `detail` is the scenario's own number for it. */
   violated(cpu: ObservedCpu, detail: number, got: number, expected: number): void {
     this.report(cpu, { kind: 'invariant', detail, got, expected });
+  }
+
+  /** Kernel code broke the order of the flush interfaces for a page: `detail` is one of ORDER. */
+  outOfOrder(cpu: ObservedCpu, va: number, detail: number): void {
+    this.report(cpu, { kind: 'flush-order', va, detail });
   }
 
   /**

@@ -4,6 +4,8 @@
  */
 import { PTE } from '../machine/attributes.ts';
 import {
+  PLACE_DEVICE,
+  PLACE_FETCHED_AHEAD,
   PLACE_L1D,
   PLACE_L1I,
   PLACE_L2,
@@ -12,9 +14,13 @@ import {
   PLACE_UNCACHED_FETCH,
   PLACE_WALKER,
 } from '../machine/check-port.ts';
+import { nameDevices } from '../machine/cpu-names.ts';
 import type { Platform } from '../machine/platform.ts';
 import { diagnoses, type FindingKind, type FindingRecord, findingKinds } from './finding.ts';
 import { remedyOf } from './remedies.ts';
+
+/** No machine has more. */
+const MOST_CPUS = 64;
 
 /** A CPU that had not ended its program when the run stopped. */
 export interface StuckCpu {
@@ -41,36 +47,56 @@ export interface Explanation {
  * Explains a finding.
  * @param platform where it was found: decides which remedy is the right one
  * @param stuck CPUs that had not ended; a deadlock is explained through them
+ * @param processors CPUs that are no devices: the first ones
  */
 export function explain(
   finding: FindingRecord,
   platform: Platform,
   stuck: readonly StuckCpu[] = [],
+  processors = MOST_CPUS,
 ): Explanation {
-  const { title, lines } = describe(finding, platform, stuck);
-  return { kind: finding.kind, title, lines: [...lines, line('remedy', remedyOf(finding, platform))] };
+  const isDevice = finding.cpu >= processors;
+  const { title, lines } = describe(finding, platform, stuck, processors);
+  const remedy = remedyOf(finding, platform, processors);
+  // Below here there are only CPUs, with TLBs.
+  const named = (text: string) =>
+    nameDevices(isDevice ? text.replace(/\bTLB\b/g, 'IOTLB') : text, processors);
+  return {
+    kind: finding.kind,
+    title: named(title),
+    lines: [...lines, line('remedy', remedy)].map(({ label, text }) => line(label, named(text))),
+  };
 }
 
 type Description = Omit<Explanation, 'kind'>;
 
-function describe(finding: FindingRecord, platform: Platform, stuck: readonly StuckCpu[]): Description {
+function describe(
+  finding: FindingRecord,
+  platform: Platform,
+  stuck: readonly StuckCpu[],
+  processors: number,
+): Description {
   switch (finding.kind) {
     case 'stale-translation':
     case 'freed-frame':
       return translation(finding);
     case 'walker-old-entry':
-      return walker(finding, platform);
+      return walker(finding, platform, finding.cpu >= processors);
     case 'freed-table':
       return freedTable(finding);
     case 'stale-data':
     case 'stale-instruction':
-      return staleCopy(finding);
+      return staleCopy(finding, finding.writer >= processors);
+    case 'device-old-data':
+      return oldData(finding);
     case 'lost-write':
       return lostWrite(finding);
     case 'multiple-match':
       return multipleMatch(finding);
     case 'deadlock':
       return deadlock(finding, stuck);
+    case 'flush-order':
+      return flushOrder(finding);
     case 'invariant':
       return {
         title: `CPU ${finding.cpu}: ${findingKinds.invariant}`,
@@ -127,9 +153,9 @@ function missingInvalidate(f: FindingRecord): string {
   return (diagnoses[f.diagnosis] ?? diagnoses[0]).replace('this CPU', cpu);
 }
 
-function walker(f: FindingRecord, platform: Platform): Description {
+function walker(f: FindingRecord, platform: Platform, isDevice: boolean): Description {
   const where = { l1: 'the L1 data cache', l2: 'the point of unification', memory: 'memory' };
-  const reads = where[platform.mmu.walkerReads];
+  const reads = isDevice ? where.memory : where[platform.mmu.walkerReads];
   return {
     title: `the table walker of CPU ${f.cpu} read an entry that had been replaced`,
     lines: [
@@ -173,22 +199,23 @@ function placeName(place: number, cpu: number): string {
       return 'memory or a cache behind the private ones';
     case PLACE_WALKER:
       return `the table walker of CPU ${cpu}`;
+    case PLACE_FETCHED_AHEAD:
+      return `what CPU ${cpu} had fetched ahead of running it`;
     case PLACE_UNCACHED:
     case PLACE_UNCACHED_FETCH:
+    case PLACE_DEVICE:
       return 'memory, read past the caches';
     default:
       return 'a copy';
   }
 }
 
-function staleCopy(f: FindingRecord): Description {
+function staleCopy(f: FindingRecord, byDevice: boolean): Description {
   const fetch = f.kind === 'stale-instruction';
   const did = fetch ? 'fetched an instruction' : 'loaded a value';
   const at = `${hex(f.pa)} (virtual ${hex(f.va)})`;
   const uncached = f.place === PLACE_UNCACHED || f.place === PLACE_UNCACHED_FETCH || f.place === PLACE_MEMORY;
-  const missing = uncached
-    ? `version ${f.newest} was not cleaned from the cache that holds it to where CPU ${f.cpu} reads`
-    : `CPU ${f.cpu} did not invalidate its copy after version ${f.newest} was written`;
+  const missing = missingMaintenance(f, uncached, byDevice);
   return {
     title: `CPU ${f.cpu} ${did} that is not the newest of its location`,
     lines: [
@@ -199,6 +226,35 @@ function staleCopy(f: FindingRecord): Description {
       line('copy', `version ${f.version} of the word, from ${placeName(f.place, f.cpu)}`),
       line('culprit', wrote(f)),
       line('missing', missing),
+    ],
+  };
+}
+
+function missingMaintenance(f: FindingRecord, uncached: boolean, byDevice: boolean): string {
+  if (f.place === PLACE_FETCHED_AHEAD) {
+    return `a context synchronization (ISB) on CPU ${f.cpu} after the caches were maintained`;
+  }
+  if (byDevice) {
+    return `an invalidate of the line on CPU ${f.cpu} after CPU ${f.writer} wrote it past the caches, before the CPU read`;
+  }
+  return uncached
+    ? `version ${f.newest} was not cleaned from the cache that holds it to where CPU ${f.cpu} reads`
+    : `CPU ${f.cpu} did not invalidate its copy after version ${f.newest} was written`;
+}
+
+function oldData(f: FindingRecord): Description {
+  const at = f.va === f.pa ? hex(f.pa) : `${hex(f.pa)} (I/O address ${hex(f.va)})`;
+  const read = `CPU ${f.cpu} read ${hex(f.got)} at ${at} at cycle ${f.clock}; it should be ${hex(f.expected)}`;
+  return {
+    title: `CPU ${f.cpu} read memory that was older than what had been stored`,
+    lines: [
+      line('access', read),
+      line('copy', `version ${f.version} of the word, from memory: the device does not see the caches`),
+      line('culprit', wrote(f)),
+      line(
+        'missing',
+        `a clean of the line to the point of coherency on CPU ${f.writer} before CPU ${f.cpu} was told`,
+      ),
     ],
   };
 }
@@ -286,4 +342,16 @@ function hex(value: number): string {
 
 function line(label: ExplanationLine['label'], text: string): ExplanationLine {
   return { label, text };
+}
+
+/** What was done in the wrong order, or left out of it (see ORDER in kernel/flush/flush-order.ts). */
+function flushOrder({ cpu, va, detail }: FindingRecord): Description {
+  const missing =
+    detail === 0
+      ? 'the cache was not flushed before: its lines of the page are found only while it is mapped'
+      : 'the TLB was not flushed after: an entry made from the old table may be in use';
+  return {
+    title: `CPU ${cpu}: ${findingKinds['flush-order']}`,
+    lines: [line('access', `CPU ${cpu} changed the mapping of virtual ${hex(va)}`), line('missing', missing)],
+  };
 }

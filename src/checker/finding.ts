@@ -16,6 +16,8 @@ export const findingKinds = {
   'multiple-match': 'a lookup matched two TLB entries',
   deadlock: 'CPUs wait for each other',
   invariant: 'a condition that the scenario states does not hold',
+  'device-old-data': 'a device read memory that was older than what had been stored',
+  'flush-order': 'kernel code changed a mapping without keeping to the order of the flush interfaces',
 } as const;
 
 export type FindingKind = keyof typeof findingKinds;

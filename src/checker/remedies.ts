@@ -1,26 +1,39 @@
 /** What would have prevented a finding, in the operations of the platform it was found on. */
-import { PLACE_L1D, PLACE_L1I, PLACE_L2 } from '../machine/check-port.ts';
+import { PLACE_FETCHED_AHEAD, PLACE_L1D, PLACE_L1I, PLACE_L2 } from '../machine/check-port.ts';
 import type { Platform } from '../machine/platform.ts';
 import type { FindingRecord } from './finding.ts';
 
-/** One sentence for the kernel's author. */
-export function remedyOf(finding: FindingRecord, platform: Platform): string {
+/** One sentence for the kernel's author. @param processors CPUs that are no devices: the first ones */
+export function remedyOf(finding: FindingRecord, platform: Platform, processors: number): string {
   switch (finding.kind) {
     case 'stale-translation':
+      if (finding.cpu >= processors) return ioTlb(finding.cpu);
       return forTranslation(finding.diagnosis, platform);
     case 'freed-frame':
+      if (finding.cpu >= processors) return `${ioTlb(finding.cpu)}, and only then free the frame`;
       return `free a frame only after the flush has returned: ${flushSequence(platform)}`;
     case 'walker-old-entry':
+      if (finding.cpu >= processors) {
+        return 'after writing an entry of the I/O table, clean its line to memory, then a completion barrier (DSB)';
+      }
       return platform.mmu.pageTables === 'clean'
         ? 'after writing a table entry, clean its line to where the walker reads, then a completion barrier (DSB)'
         : 'a completion barrier (DSB) after the table write, before anything relies on it';
     case 'freed-table':
       return 'unlink the table, flush on every CPU that may know of it, lazy ones included, and free it only when lockless walkers have left it: after an IPI to all, or deferred';
+    case 'device-old-data':
+      return `clean the line to the point of coherency on CPU ${finding.writer}, DSB, and only then tell CPU ${finding.cpu}`;
     case 'stale-data':
+      if (finding.writer >= processors) {
+        return `invalidate the line on CPU ${finding.cpu} when the transfer is done and before the CPU reads; what is dirty in it must be cleaned before the transfer begins`;
+      }
       return forData(finding, platform);
     case 'stale-instruction':
       return forInstruction(finding, platform);
     case 'lost-write':
+      if (finding.detail >= 0 && finding.writer >= processors) {
+        return `clean or invalidate the line on CPU ${finding.cpu} before the transfer begins, and keep it clean until it is done`;
+      }
       return finding.detail >= 0
         ? 'clean and invalidate the older copy before the location is written through another cache or alias'
         : 'clean before invalidating, or clean+invalidate in one operation';
@@ -28,6 +41,8 @@ export function remedyOf(finding: FindingRecord, platform: Platform): string {
       return 'break before make: write an invalid entry, flush the TLBs, only then write the new entry';
     case 'deadlock':
       return 'never wait for an acknowledgement with interrupts masked: enable them, or answer calls while waiting';
+    case 'flush-order':
+      return 'flush the cache, change the table, flush the TLB, in this order and each time';
     case 'invariant':
       return 'see the description of the scenario';
   }
@@ -53,6 +68,10 @@ function flushSequence(platform: Platform): string {
   return 'DSB, a broadcast invalidate (TLBI ...IS), DSB; or a local invalidate and an acknowledged cross call';
 }
 
+function ioTlb(device: number): string {
+  return `invalidate the TLB of CPU ${device} when the I/O table has changed and the change is in memory`;
+}
+
 function forData(finding: FindingRecord, platform: Platform): string {
   const inPrivateCache = finding.place === PLACE_L1D || finding.place === PLACE_L2;
   if (!inPrivateCache)
@@ -66,6 +85,9 @@ function forData(finding: FindingRecord, platform: Platform): string {
 function forInstruction(finding: FindingRecord, platform: Platform): string {
   const clean =
     platform.l1i.fillsFrom === 'unification' ? 'clean the line to the point of unification, DSB, then ' : '';
+  if (finding.place === PLACE_FETCHED_AHEAD) {
+    return `an ISB on CPU ${finding.cpu}, after whoever wrote the instruction has maintained the caches, before it runs`;
+  }
   if (finding.place !== PLACE_L1I) return `${clean}fetch again`;
   const where = platform.maintenance.icache === 'broadcast' ? 'everywhere' : `on CPU ${finding.cpu}`;
   return `${clean}invalidate the instruction cache ${where}, DSB, and ISB on CPU ${finding.cpu}`;

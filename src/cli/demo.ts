@@ -91,7 +91,11 @@ async function showRace(seed: number, threads: ThreadsHost): Promise<number> {
       if (!finding) continue;
       const where = `${plan.platform.name}, ${plural(RACE_CPUS, 'CPU')}, each in a thread of its own, seed ${seed + run}`;
       print(`${where}, run ${run + 1}:\n`);
-      print(findingText(explain(finding, plan.platform, result.unfinished), stdoutStyle).join('\n'));
+      print(
+        findingText(explain(finding, plan.platform, result.unfinished, result.processors), stdoutStyle).join(
+          '\n',
+        ),
+      );
       return EXIT.OK;
     }
   } finally {

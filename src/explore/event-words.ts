@@ -62,7 +62,10 @@ export class EventWords {
   tell(events: readonly Omit<Told, 'text'>[]): Told[] {
     const told = events.map((event): Told => ({ ...event, text: '' }));
     this.isSending = told.some(({ kind }) => kind === EVENT.QUEUE);
-    for (const each of told) each.text = this.textOf(each);
+    for (const each of told) {
+      const text = this.textOf(each);
+      each.text = this.isDevice(each.cpu) ? text.replace(/\bTLB\b/g, 'IOTLB') : text;
+    }
     return [
       ...told.filter(({ kind }) => kind !== EVENT.FINDING),
       ...told.filter(({ kind }) => kind === EVENT.FINDING),
@@ -73,6 +76,10 @@ export class EventWords {
   end(): void {
     for (const { told } of this.buffered.values()) told.text += ' (still in its write buffer)';
     this.buffered.clear();
+  }
+
+  private isDevice(cpu: number): boolean {
+    return cpu >= this.machine.state.processors.length;
   }
 
   private textOf(told: Told): string {
@@ -122,6 +129,7 @@ export class EventWords {
         return 'takes the IPI';
       case EVENT.CONTEXT:
         this.names.addTables(a >>> 0);
+        if (this.isDevice(cpu)) return `gives CPU ${cpu} the I/O tables at ${hex(a)}`;
         return `switches to the tables at ${hex(a)}, ASID ${b}`;
       case EVENT.CACHES:
         return a === 1 ? 'turns its caches on' : 'turns its caches off';
@@ -130,6 +138,8 @@ export class EventWords {
         return a === -1
           ? 'maintains its caches by set and way'
           : `maintains the line of ${this.nounOf(a >>> 0)}`;
+      case EVENT.COHERENCY:
+        return `finds the line of ${this.nounOf(a >>> 0)} under another virtual index: exception`;
       case EVENT.EVICT:
         if (this.agent !== 'evict') return '';
         return `evicts the line of ${this.nounOf(a >>> 0)}${b === 1 ? ', dirty' : ''}`;
@@ -242,6 +252,7 @@ export class EventWords {
   private invalidate(cpu: number, kind: number, pages: number, va: number): string {
     const what = reachText(kind, pages, va);
     if (this.actor < 0) return `${what} leaves its TLB`;
+    if (this.isDevice(cpu)) return `invalidates ${what} in the TLB of CPU ${cpu}`;
     if (cpu !== this.actor) return '';
     return this.isSending ? `broadcasts: ${what} must leave all TLBs` : `invalidates ${what} in its own TLB`;
   }

@@ -60,8 +60,8 @@ export class Footprints {
 
   /** @param uncached programs bypass caches now and then, so what caches hold does matter */
   constructor(platform: Platform, disturbsCaches: boolean, uncached: boolean) {
-    const { l1d, l1i, coherence, mmu } = platform;
-    const aliases = l1d.organisation === 'vivt' || colours(l1d) > 1;
+    const { l1d, l1i, l2, coherence, mmu } = platform;
+    const aliases = l1d.organisation === 'vivt' || colours(l1d) > 1 || l2?.primaryIndex === true;
     const coherent = coherence !== 'none' && !aliases && l1i.snooped && mmu.walkerReads === 'l1';
     this.isTransparent = coherent && !disturbsCaches && !uncached;
     const { data, instruction, second } = mmu.tlb;
@@ -236,6 +236,11 @@ export class Footprints {
         return;
       case EVENT.WINDOW:
         this.add(WINDOW + a, b);
+        return;
+      case EVENT.COHERENCY:
+        // A copy of the line comes in, for which another one goes.
+        this.add(WORD + this.lineOf(a), 1);
+        this.add(CACHE + cpu, 1);
         return;
       case EVENT.MAINTAIN:
         // Who loses the line looks again, and its monitor opens.

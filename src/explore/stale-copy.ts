@@ -61,6 +61,7 @@ export function markCopy(items: Item[], finding: FindingRecord, warm: readonly T
     case 'stale-data':
     case 'stale-instruction':
     case 'lost-write':
+    case 'device-old-data':
       life.oldWord(finding.pa);
       return;
     case 'deadlock':

@@ -4,6 +4,7 @@
  */
 import type { FindingRecord } from '../checker/finding.ts';
 import { decodeAction } from '../machine/agents.ts';
+import { cpuName, nameDevices } from '../machine/cpu-names.ts';
 import { EVENT_WORDS } from '../machine/events.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { AgentName } from '../machine/platform.ts';
@@ -32,7 +33,7 @@ export interface Standing {
 
 /** Plain data. */
 export interface Timeline {
-  /** `CPU 0`, `CPU 1`, ..., `hardware`. */
+  /** `CPU 0`, `CPU 1`, ..., `device 0`, ..., `hardware`. */
   readonly columns: readonly string[];
   readonly steps: number;
   readonly rows: readonly TimelineRow[];
@@ -95,13 +96,15 @@ class Teller {
         if (waitingFor !== '') items.push(stuck(steps, cpu, `waits for ever for ${waitingFor}${irq}`));
       }
     }
-    const { length } = this.machine.state.cpus;
+    const { cpus, processors } = this.machine.state;
+    const { length } = cpus;
+    const named = (text: string) => nameDevices(text, processors.length);
     return {
-      columns: [...Array.from({ length }, (_, cpu) => `CPU ${cpu}`), 'hardware'],
+      columns: [...Array.from({ length }, (_, cpu) => cpuName(cpu, processors.length)), 'hardware'],
       steps,
-      rows: rowsOf(items, length),
+      rows: rowsOf(items, length).map((row) => withNames(row, named)),
       standing: unfinished.map(({ cpu, waitingFor }) =>
-        this.standing(cpu, waitingFor, choices.includes(cpu)),
+        this.standing(cpu, named(waitingFor), choices.includes(cpu)),
       ),
     };
   }
@@ -176,6 +179,11 @@ class Teller {
     const calls = places.map(({ name }) => name).reverse();
     return { ...known, calls, ...(place && { where: placeText(place) }) };
   }
+}
+
+function withNames(row: TimelineRow, named: (text: string) => string): TimelineRow {
+  const { actor, lines } = row;
+  return { ...row, ...(actor !== undefined && { actor: named(actor) }), lines: lines.map(named) };
 }
 
 function shape(step: number, column: number) {

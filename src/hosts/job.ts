@@ -8,7 +8,10 @@ import type { Recording } from './recording.ts';
 
 export interface Job {
   readonly platform: Platform;
+  /** Processors and devices. */
   readonly cpus: number;
+  /** So many of the CPUs, the last ones, are devices: see machine/device.ts. */
+  readonly devices?: number;
   readonly source: ProgramSource;
   /** Starts every random choice of the run: an integer. */
   readonly seed: number;
@@ -63,6 +66,8 @@ export interface RunResult {
   readonly unfinished: readonly Unfinished[];
   readonly steps: number;
   readonly cpus: readonly CpuResult[];
+  /** If there are devices: how many CPUs come before them. */
+  readonly processors?: number;
   /** If the scenario declares states: those that the run came to. */
   readonly reached?: readonly string[];
   /** What the programs left behind, see `Workload.output`. */

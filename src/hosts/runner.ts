@@ -4,6 +4,7 @@
  */
 import { BLOCK, type Cpu, type Steps } from '../machine/cpu.ts';
 import { EVENT, type EventLog } from '../machine/events.ts';
+import { discardFetched } from '../machine/fetched.ts';
 import { Interrupts } from '../machine/interrupts.ts';
 import {
   COUNT,
@@ -139,6 +140,7 @@ export class CpuRunner {
     hw.charge(machine.platform.costs.interruptExitCycles);
     hw.counters[COUNT.interruptCycles] += hw.clock - this.handlerBegan;
     this.handler = null;
+    discardFetched(hw);
     this.cpu.unmaskInterrupts();
     if (this.finished) Atomics.store(hw.ctl, CTL.RUN, RUN_FINISHED);
   }

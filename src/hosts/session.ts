@@ -5,7 +5,7 @@
 import { Checker } from '../checker/checker.ts';
 import { reachedOf } from '../checker/reachable.ts';
 import { Cpu } from '../machine/cpu.ts';
-import { Machine } from '../machine/machine.ts';
+import { Machine, type MachineOptions } from '../machine/machine.ts';
 import { COUNT, type CounterName, CTL, counterNames, GLOBAL } from '../machine/registers.ts';
 import { importModule } from '../program/import-module.ts';
 import type { Workload, WorkloadModule } from '../program/workload.ts';
@@ -45,13 +45,11 @@ export class Session {
   }
 
   static create(job: Job, workload: Workload, threaded: boolean): Session {
-    const options = { cpus: job.cpus, checked: job.checked, threaded, mutation: job.mutation };
-    return new Session(job, Machine.create(job.platform, options, job.seed), workload);
+    return new Session(job, Machine.create(job.platform, optionsOf(job, threaded), job.seed), workload);
   }
 
   static attach(job: Job, workload: Workload, buffer: SharedArrayBuffer, layout: unknown): Session {
-    const options = { cpus: job.cpus, checked: job.checked, threaded: true, mutation: job.mutation };
-    return new Session(job, Machine.attach(buffer, job.platform, options), workload, layout);
+    return new Session(job, Machine.attach(buffer, job.platform, optionsOf(job, true)), workload, layout);
   }
 
   /** Starts a CPU's program in this thread. */
@@ -90,6 +88,7 @@ export class Session {
       unfinished,
       steps,
       cpus,
+      ...(state.devices.length > 0 && { processors: state.processors.length }),
       ...(output && { output: output(this.machine, this.layout) }),
       ...(reachable && { reached: reachedOf(state, reachable) }),
       ...(error !== undefined && { error }),
@@ -110,6 +109,10 @@ export class Session {
   get stop(): number {
     return Atomics.load(this.machine.state.global, GLOBAL.STOP);
   }
+}
+
+function optionsOf({ cpus, devices, checked, mutation }: Job, threaded: boolean): MachineOptions {
+  return { cpus, devices, checked, threaded, mutation };
 }
 
 /** Without the zeros at the end. */

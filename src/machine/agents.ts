@@ -4,7 +4,7 @@
  * choose like a CPU step, and has a number: below 64 a choice is the CPU that takes a step, from 64 on
  * ((1 + agent) * 64 + cpu) * 65536 + parameter.
  */
-import { ATTRIBUTE_NORMAL, attributesOf, frameAddress, PTE } from './attributes.ts';
+import { ATTRIBUTE_NORMAL, attributesOf, frameAddress } from './attributes.ts';
 import type { Cache } from './cache.ts';
 import type { Coherence } from './coherence.ts';
 import type { CpuState } from './cpu-state.ts';
@@ -17,6 +17,8 @@ import type { StoreBuffer } from './store-buffer.ts';
 import { ENTRY } from './tlb.ts';
 import type { TlbMaintenance } from './tlb-maintenance.ts';
 import type { Translation } from './translation.ts';
+import type { VirtualCoherency } from './virtual-coherency.ts';
+import { walkWhole } from './whole-walk.ts';
 
 const PARAMETERS = 65536;
 
@@ -47,6 +49,7 @@ interface Parts {
   readonly tlb: TlbMaintenance;
   readonly interrupts: Interrupts;
   readonly translation: Translation;
+  readonly aliases: VirtualCoherency | null;
 }
 
 export class Agents {
@@ -84,6 +87,14 @@ export class Agents {
         return this.parts.tlb.unacted(cpu) > 0 ? 1 : 0;
       case 'ipi':
         return Interrupts.inFlight(cpu) !== 0 ? 32 : 0;
+      default:
+        // Devices have no caches, and do nothing that they were not told to do.
+        return cpu.index < this.m.processors.length ? this.disturbances(agent, cpu) : 0;
+    }
+  }
+
+  private disturbances(agent: AgentName, cpu: CpuState): number {
+    switch (agent) {
       case 'evict':
         return cpu.l1d.lines + (cpu.l2?.lines ?? 0);
       default:
@@ -97,9 +108,25 @@ export class Agents {
    */
   enabledFrom(agent: AgentName, cpu: CpuState, parameter: number, tries: number): number {
     const count = this.parameters(agent, cpu);
+    if (count === 0) return -1;
+    if (agent === 'evict') return this.filledFrom(cpu, parameter % count, Math.min(count, tries));
     for (let i = 0; i < count && i < tries; i++) {
       const p = (parameter + i) % count;
       if (this.changesSomething(agent, cpu, p)) return encodeAction(agent, cpu.index, p);
+    }
+    return -1;
+  }
+
+  /** `enabledFrom` for evictions: random schedulers look at many CPUs whose caches are nearly empty. */
+  private filledFrom(cpu: CpuState, from: number, tries: number): number {
+    const { l1d, l2 } = cpu;
+    const { lines } = l1d;
+    const count = lines + (l2 === null ? 0 : l2.lines);
+    let p = from;
+    for (let i = 0; i < tries; i++) {
+      const line = p < lines || l2 === null ? l1d.pa[p] : l2.pa[p - lines];
+      if (line >= 0) return encodeAction('evict', cpu.index, p);
+      if (++p === count) p = 0;
     }
     return -1;
   }
@@ -203,28 +230,45 @@ export class Agents {
   earliestChoice = -1;
   earliestCycles = 0;
 
-  /** Finds the action that comes first among the agents with a time of their own. */
+  /** Finds the action that comes first among the agents with a time of their own: before every choice. */
   findEarliest(): void {
     const { stores, tlb } = this.parts;
     const { cpus } = this.m;
-    this.earliestChoice = -1;
-    this.earliestCycles = Number.POSITIVE_INFINITY;
+    let agent: AgentName = 'drain';
+    let first = -1;
+    let vector = 0;
+    let earliest = Number.POSITIVE_INFINITY;
     for (let i = 0; i < cpus.length; i++) {
       const cpu = cpus[i];
-      if (cpu.buffered > 0) this.offer('drain', cpu, 0, stores.dueCycles(cpu));
-      if (tlb.unacted(cpu) > 0) this.offer('broadcast', cpu, 0, tlb.dueCycles(cpu));
+      if (cpu.buffered > 0) {
+        const due = stores.dueCycles(cpu);
+        if (due < earliest) {
+          earliest = due;
+          first = i;
+          agent = 'drain';
+        }
+      }
+      if (tlb.unacted(cpu) > 0) {
+        const due = tlb.dueCycles(cpu);
+        if (due < earliest) {
+          earliest = due;
+          first = i;
+          agent = 'broadcast';
+        }
+      }
       const flying = Interrupts.inFlight(cpu);
-      if (flying !== 0) {
-        const vector = 31 - Math.clz32(flying & -flying);
-        this.offer('ipi', cpu, vector, cpu.time[TIME.IRQ + vector]);
+      if (flying === 0) continue;
+      const lowest = 31 - Math.clz32(flying & -flying);
+      const due = cpu.time[TIME.IRQ + lowest];
+      if (due < earliest) {
+        earliest = due;
+        first = i;
+        agent = 'ipi';
+        vector = lowest;
       }
     }
-  }
-
-  private offer(agent: AgentName, cpu: CpuState, parameter: number, dueCycles: number): void {
-    if (dueCycles >= this.earliestCycles) return;
-    this.earliestCycles = dueCycles;
-    this.earliestChoice = encodeAction(agent, cpu.index, parameter);
+    this.earliestCycles = earliest;
+    this.earliestChoice = first < 0 ? -1 : encodeAction(agent, first, agent === 'ipi' ? vector : 0);
   }
 
   private evict(cpu: CpuState, parameter: number): void {
@@ -258,6 +302,8 @@ export class Agents {
     if (attributesOf(pte) !== ATTRIBUTE_NORMAL) return -1;
     const below = (1 << (tlb.entries[at + ENTRY.SIZE] + 12)) - 1;
     const pa = ((frameAddress(pte) & ~below) | (va & below)) >>> 0;
+    // Speculation raises no exceptions.
+    if (this.parts.aliases?.wouldRaise(cpu, va, pa, false)) return -1;
     return cpu.l1d.lookup(va, pa >>> this.m.lineShift, cpu.ctl[CTL.ASID]) < 0 ? pa : -1;
   }
 
@@ -286,25 +332,7 @@ export class Agents {
     const va = this.walkTarget(cpu, parameter);
     // The walker is busy with a walk of the program: a second one would need its own registers.
     if (va === undefined || cpu.ctl[CTL.WALK_ACTIVE] !== 0) return;
-    const clock = cpu.clock;
-    let { level, table } = translation.beginWalkStep(cpu, va);
-    for (;;) {
-      const found = translation.readEntryStep(cpu, va, translation.entryAddress(table, level, va));
-      if ((found.pte & PTE.VALID) === 0) break;
-      if ((found.pte & PTE.TABLE) !== 0 && level < translation.depth) {
-        table = frameAddress(found.pte);
-        level++;
-        translation.noteTable(cpu, va, level, table);
-        continue;
-      }
-      const usable = this.m.platform.mmu.accessedDirty === 'ignored' || (found.pte & PTE.ACCESSED) !== 0;
-      if (usable && translation.frameExists(found.pte, translation.sizeOf(level))) {
-        translation.fillStep(cpu, va, level, found, false);
-      }
-      break;
-    }
-    translation.endWalk(cpu);
-    cpu.time[TIME.CLOCK] = clock;
+    walkWhole(this.m, translation, cpu, va, false);
   }
 }
 

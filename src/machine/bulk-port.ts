@@ -56,17 +56,18 @@ export class BulkPort {
   run(cpu: CpuState, trace: Uint32Array, from: number, to: number): number {
     const { m } = this;
     this.stopped = 0;
+    const fast = this.fast && m.check === null && m.events === null;
+    const answers = fast && m.threaded && !m.checked;
+    if (answers) Atomics.store(cpu.ctl, CTL.ANSWERS, 1);
     let at = from;
     while (at < to && this.stopped === 0) {
       m.lockCpu(cpu);
       const end = Math.min(to, at + CHUNK);
-      at =
-        this.fast && m.check === null && m.events === null
-          ? this.chunk(cpu, trace, at, end)
-          : this.slowly(cpu, trace, at, end);
+      at = fast ? this.chunk(cpu, trace, at, end) : this.slowly(cpu, trace, at, end);
       m.unlockCpu(cpu);
       if (m.threaded && Atomics.load(cpu.ctl, CTL.SNOOPERS) > 0) this.giveWay(cpu);
     }
+    if (answers) Atomics.store(cpu.ctl, CTL.ANSWERS, 0);
     return at;
   }
 
@@ -88,7 +89,11 @@ export class BulkPort {
       cpu.charge(hits * this.m.platform.costs.l1HitCycles);
       cpu.counters[COUNT.loads] += hits - this.stores;
       cpu.counters[COUNT.stores] += this.stores;
-      if (at === to || Atomics.load(cpu.ctl, CTL.SNOOPERS) !== 0) break;
+      if (at === to) break;
+      if (Atomics.load(cpu.ctl, CTL.REQUEST) !== 0) {
+        if (!this.port.answer(cpu)) break;
+        continue;
+      }
       if (!this.miss(cpu, trace[at], at)) break;
       at++;
     }
@@ -122,7 +127,7 @@ export class BulkPort {
     let i = from;
     for (; i < to; i++) {
       // A snoop that waits for the lock costs its CPU more than a chunk cut short costs this one.
-      if ((i & POLL_MASK) === 0 && Atomics.load(ctl, CTL.SNOOPERS) !== 0) break;
+      if ((i & POLL_MASK) === 0 && Atomics.load(ctl, CTL.REQUEST) !== 0) break;
       const word = trace[i] | 0;
       const vpn = word >>> 12;
       const known = vpn & (PAGES - 1);

@@ -43,7 +43,8 @@ export class CacheMaintenance {
     m.lockHome(line);
     if (maintenance.byAddress === 'broadcast') {
       cpu.charge(costs.maintenanceBroadcastCycles);
-      for (const other of m.cpus) if (other !== cpu) this.lineOf(cpu, other, va, line, operation, reach);
+      for (const other of m.processors)
+        if (other !== cpu) this.lineOf(cpu, other, va, line, operation, reach);
     }
     this.lineOf(cpu, cpu, va, line, operation, reach);
     // What no private cache holds may still sit dirty behind them.
@@ -52,6 +53,32 @@ export class CacheMaintenance {
       this.memory.cleanLine(cpu, line, reach, operation.invalidate, discard);
     }
     m.unlockHome(line);
+  }
+
+  /** One line by its virtual tag and this CPU's ASID, nothing being translated: one step. */
+  byTagStep(cpu: CpuState, va: number, operation: LineOperation, reach: Reach): void {
+    const { m } = this;
+    const { l1d } = cpu;
+    m.lockCpu(cpu);
+    m.events?.push(EVENT.MAINTAIN, cpu.index, -1, 0, 0);
+    const slot = l1d.lookup(va, -1, cpu.ctl[CTL.ASID]);
+    const line = slot < 0 ? -1 : l1d.pa[slot];
+    m.unlockCpu(cpu);
+    if (line >= 0) {
+      this.byAddressStep(cpu, va, line << m.lineShift, operation, reach);
+      return;
+    }
+    cpu.count(COUNT.maintenance);
+    cpu.charge(m.platform.costs.maintenanceLineCycles);
+  }
+
+  /** One line of the outer cache through its controller: one step. */
+  outerStep(cpu: CpuState, pa: number, operation: LineOperation): void {
+    const { m } = this;
+    if (!m.outer) return;
+    cpu.count(COUNT.maintenance);
+    cpu.charge(m.platform.costs.outerLineCycles);
+    this.memory.maintainOuterLine(cpu, pa >>> m.lineShift, operation.clean, operation.invalidate);
   }
 
   private lineOf(
@@ -153,6 +180,7 @@ export class CacheMaintenance {
     const cache = level === 'l1d' ? cpu.l1d : cpu.l2;
     const slot = cache ? set * cache.ways + way : -1;
     if (cache && cache.pa[slot] >= 0) {
+      m.events?.push(EVENT.MAINTAIN, cpu.index, cache.pa[slot] << m.lineShift, 0, 0);
       if (level === 'l1d') this.l1Line(cpu, cpu, slot, operation);
       else this.l2Line(cpu, cpu, cache, slot, operation);
     }
@@ -182,7 +210,7 @@ export class CacheMaintenance {
     cpu.count(COUNT.maintenance);
     cpu.charge(costs.maintenanceLineCycles);
     if (maintenance.icache === 'broadcast') cpu.charge(costs.maintenanceBroadcastCycles);
-    for (const target of maintenance.icache === 'broadcast' ? m.cpus : [cpu]) {
+    for (const target of maintenance.icache === 'broadcast' ? m.processors : [cpu]) {
       m.events?.push(EVENT.MAINTAIN, target.index, -1, 0, 0);
       m.lockOther(target);
       body(target);

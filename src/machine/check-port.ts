@@ -19,6 +19,10 @@ export const PLACE_L1I = 3;
 export const PLACE_WALKER = 4;
 export const PLACE_UNCACHED = 5;
 export const PLACE_UNCACHED_FETCH = 6;
+/** What a device read, wherever that was. */
+export const PLACE_DEVICE = 7;
+/** An instruction that the CPU had fetched ahead. */
+export const PLACE_FETCHED_AHEAD = 8;
 
 export interface CheckPort {
   /** A store of `sizeBytes` at `pa` is performed. Returns the version of the word that it makes newest. */

@@ -10,6 +10,7 @@
 import { type Cache, EXCLUSIVE, isDirty, MODIFIED, SHARED } from './cache.ts';
 import type { CpuState } from './cpu-state.ts';
 import { EVENT } from './events.ts';
+import { asidOfLine } from './line-asid.ts';
 import type { MemorySide } from './memory-side.ts';
 import { COUNT, CTL } from './registers.ts';
 import { HAD_COPY, HAD_DIRTY, Snoops } from './snoops.ts';
@@ -82,7 +83,7 @@ export class Coherence extends Snoops {
     const slot = l1d.victim(l1d.setOf(va, line));
     if (l1d.pa[slot] >= 0) this.evictL1(cpu, slot);
     const state = this.fetch(cpu, line, forWrite);
-    l1d.install(slot, va, line, cpu.ctl[CTL.ASID], state);
+    l1d.install(slot, va, line, asidOfLine(this.m, cpu, va, line), state);
     this.copyIn(l1d, slot);
     held.slot = slot;
   }
@@ -102,7 +103,7 @@ export class Coherence extends Snoops {
       below = l2.victim(line & l2.setMask);
       if (l2.pa[below] >= 0) this.evictL2(cpu, l2, below);
       const state = this.fetch(cpu, line, forWrite);
-      l2.install(below, 0, line, 0, state);
+      l2.install(below, va, line, 0, state);
       this.copyIn(l2, below);
     } else if (forWrite && (l2.state[below] < EXCLUSIVE || this.mustTellFetchers(line))) {
       this.upgrade(cpu, l2, below, line);
@@ -121,11 +122,18 @@ export class Coherence extends Snoops {
       held.slot = below;
       return;
     }
+    held.slot = this.fillFromL2(cpu, l2, below, va, line);
+  }
+
+  /** Copies a line of the L2 into the L1D, which has none at that index. Returns its way. The CPU's lock is held. */
+  fillFromL2(cpu: CpuState, l2: Cache, below: number, va: number, line: number): number {
+    const { l1d } = cpu;
     const slot = l1d.victim(l1d.setOf(va, line));
     if (l1d.pa[slot] >= 0) this.evictL1(cpu, slot);
-    l1d.install(slot, va, line, cpu.ctl[CTL.ASID], mayStore ? EXCLUSIVE : SHARED);
+    const state = l2.state[below] >= EXCLUSIVE ? EXCLUSIVE : SHARED;
+    l1d.install(slot, va, line, asidOfLine(this.m, cpu, va, line), state);
     copyLine(l2, below, l1d, slot, this.m.checked);
-    held.slot = slot;
+    return slot;
   }
 
   /** Invalidates the other copies of a line that this CPU shares. The CPU's lock is held, and given up meanwhile. */
@@ -133,9 +141,9 @@ export class Coherence extends Snoops {
     const { m } = this;
     cpu.count(COUNT.upgrades);
     m.unlockCpu(cpu);
-    m.occupyBus(cpu, m.platform.costs.busOccupancyCycles);
-    cpu.charge(m.platform.costs.upgradeCycles);
+    this.enterBus(cpu, m.platform.costs.upgradeCycles);
     const found = this.snoopOthers(cpu, line, true, m.mutation === 'upgrade-forgets-sharer');
+    this.reachBus(cpu);
     m.lockCpu(cpu);
     const dirty = isDirty(cache.state[slot]) || (found & HAD_DIRTY) !== 0;
     cache.state[slot] = dirty ? MODIFIED : EXCLUSIVE;
@@ -150,8 +158,9 @@ export class Coherence extends Snoops {
     const { m } = this;
     const { costs, coherence } = m.platform;
     m.unlockCpu(cpu);
-    m.occupyBus(cpu, costs.busOccupancyCycles);
+    this.enterBus(cpu, 0);
     const found = m.coherent ? this.snoopOthers(cpu, line, forWrite, false) : 0;
+    this.reachBus(cpu);
     if (found & HAD_COPY) cpu.count(COUNT.missesHeldElsewhere);
     if (found & HAD_DIRTY) {
       cpu.count(COUNT.cacheToCache);
@@ -179,7 +188,8 @@ export class Coherence extends Snoops {
   /** May an instruction cache that is snooped hold the line? */
   private isFetched(line: number): boolean {
     const { m } = this;
-    return m.platform.l1i.snooped && (m.fetchPresence[line * 2] | m.fetchPresence[line * 2 + 1]) !== 0;
+    if (!m.platform.l1i.snooped) return false;
+    return (m.presentIn(m.fetchPresence, line, 0) | m.presentIn(m.fetchPresence, line, 1)) !== 0;
   }
 
   /** Moves an L1D line out. The CPU's lock is held. */
@@ -257,7 +267,7 @@ export class Coherence extends Snoops {
     const { l1d } = cpu;
     if ((l1d.colours > 1 || l1d.virtualTag) && l1d.findPhysical(line, -1) >= 0) return;
     this.m.clearPresence(this.m.presence, line, cpu.index);
-    this.lineLost(cpu, line, cpu.clock);
+    this.lineLost(cpu, line, cpu);
   }
 }
 

@@ -5,54 +5,18 @@
 import type { CpuState } from './cpu-state.ts';
 import type { Modify } from './data-port.ts';
 import { EVENT } from './events.ts';
+import { type AccessVectors, type Fault, SegmentationFault } from './faults.ts';
+import { discardFetched, findFetched, runFetched } from './fetched.ts';
 import type { Machine } from './machine.ts';
-import type { Reach } from './memory-side.ts';
 import { operation } from './operations.ts';
 import { COUNT, CTL, TIME } from './registers.ts';
 import { STEP, type Steps } from './steps.ts';
 import { NOT_BUFFERED, PARTLY_BUFFERED } from './store-buffer.ts';
-import { CLEAN, CONFLICT, type FaultKind, FORBIDDEN, MISS } from './translation.ts';
+import { CLEAN, CONFLICT, type FaultKind, FORBIDDEN, MISS, VIRTUAL_COHERENCY } from './translation.ts';
 import { pageWalk } from './walker.ts';
 
 /** A load must wait until older stores have drained, or a store until there is room. */
 const DRAIN_FIRST = -10;
-
-export interface Fault {
-  readonly va: number;
-  readonly write: boolean;
-  readonly fetch: boolean;
-  readonly kind: FaultKind;
-}
-
-/** Kernel entry points of a CPU. */
-export interface AccessVectors<C> {
-  /** Repairs a fault; false: the access is illegal and the program gets a SegmentationFault. */
-  fault(cpu: C, fault: Fault): Steps<boolean>;
-  interrupt(cpu: C, vector: number): Steps;
-  /** Software refill of the TLB (platforms whose mmu.refill is software). */
-  refill(cpu: C, fault: Fault): Steps<boolean>;
-}
-
-/** Thrown into a program whose access the kernel does not repair. */
-export class SegmentationFault extends Error {
-  readonly fault: Fault;
-
-  constructor(cpu: number, fault: Fault) {
-    const access = fault.fetch ? 'fetch' : fault.write ? 'store' : 'load';
-    super(`CPU ${cpu}: ${fault.kind} fault on a ${access} at 0x${fault.va.toString(16)}`);
-    this.name = 'SegmentationFault';
-    this.fault = fault;
-  }
-
-  /** Programs catch these all the time: recording where in the simulator it was thrown would cost more than the fault. */
-  static make(cpu: number, fault: Fault): SegmentationFault {
-    const limit = Error.stackTraceLimit;
-    Error.stackTraceLimit = 0;
-    const error = new SegmentationFault(cpu, fault);
-    Error.stackTraceLimit = limit;
-    return error;
-  }
-}
 
 export class CpuAccess {
   readonly machine: Machine;
@@ -66,11 +30,12 @@ export class CpuAccess {
     this.machine = machine;
     this.index = index;
     this.hw = machine.state.cpus[index];
-    this.buffered = machine.stores.capacity > 0;
+    // An exception of a store is taken at the store: it cannot be raised when it drains.
+    this.buffered = machine.stores.capacity > 0 && machine.aliases === null;
     this.dirtyBySoftware = machine.platform.mmu.accessedDirty === 'software';
   }
 
-  private readonly epochNow = () => {
+  protected readonly epochNow = () => {
     const { state } = this.machine;
     state.events?.push(EVENT.BEGIN, this.index, 0, 0, 0);
     return state.epoch;
@@ -85,7 +50,8 @@ export class CpuAccess {
     this.physicalStoreStep(pa, value, sizeAndKind >> 1, sizeAndKind & 1);
   private readonly resolveLoad = (va: number, code: number) => this.resolve(va, code, false, false);
   private readonly resolveStore = (va: number, code: number) => this.resolve(va, code, true, false);
-  private readonly makeRoom = (_: number, code: number) => this.resolve(0, code, false, false);
+  private readonly resolveLoadPhysical = (pa: number, code: number) => this.resolve(pa, code, false, false);
+  private readonly resolveStorePhysical = (pa: number, code: number) => this.resolve(pa, code, true, false);
 
   /** Simulated time of this CPU, cycles. */
   get clock(): number {
@@ -106,7 +72,9 @@ export class CpuAccess {
     let epoch = this.epochNow();
     for (;;) {
       yield STEP;
-      const got = this.loadStep(va, 4, epoch, true);
+      const ahead = findFetched(this.hw, va);
+      const got =
+        ahead < 0 ? this.loadStep(va, 4, epoch, true) : runFetched(this.machine.state, this.hw, ahead);
       if (got >= 0) return got;
       if (yield* this.resolve(va, got, false, true)) epoch = this.epochNow();
     }
@@ -182,47 +150,20 @@ export class CpuAccess {
 
   /** Loads by physical address through the kernel's linear mapping. */
   loadPhysical(pa: number, sizeBytes = 4, uncached = false): Steps<number> {
-    return operation(pa, sizeBytes, uncached ? 1 : 0, this.tryLoadPhysical, this.makeRoom, this.epochNow);
+    return operation(
+      pa,
+      sizeBytes,
+      uncached ? 1 : 0,
+      this.tryLoadPhysical,
+      this.resolveLoadPhysical,
+      this.epochNow,
+    );
   }
 
   /** Stores by physical address through the kernel's linear mapping. */
   storePhysical(pa: number, value: number, sizeBytes = 4, uncached = false): Steps<number> {
     const sizeAndKind = sizeBytes * 2 + (uncached ? 1 : 0);
-    return operation(pa, value, sizeAndKind, this.tryStorePhysical, this.makeRoom, this.epochNow);
-  }
-
-  /** Fills physical memory with a word, a line a step, through the kernel's linear mapping. */
-  *fillPhysical(pa: number, sizeBytes: number, word: number, uncached = false): Steps {
-    const { machine, hw } = this;
-    yield* this.drainAll();
-    const { lineBytes } = machine.platform;
-    for (let line = pa; line < pa + sizeBytes; line += lineBytes) {
-      yield STEP;
-      machine.state.lockCpu(hw);
-      for (let at = line; at < line + lineBytes; at += 4) {
-        machine.port.store(hw, at, at, 4, word | 0, 0, uncached ? 1 : 0);
-      }
-      machine.state.unlockCpu(hw);
-    }
-  }
-
-  /** Cleans the line of a physical address, through the kernel's linear mapping, down to `reach`. */
-  *cleanPhysical(pa: number, reach: Reach): Steps {
-    yield* this.drainAll();
-    yield STEP;
-    this.machine.caches.byAddressStep(this.hw, pa, pa, { clean: true, invalidate: false }, reach);
-  }
-
-  /** Atomic read-modify-write of a word by physical address, also a full barrier. Returns the old value. */
-  *modifyPhysical(pa: number, change: Modify, uncached = false): Steps<number> {
-    const { machine, hw } = this;
-    yield* this.drainAll();
-    yield STEP;
-    machine.state.lockCpu(hw);
-    hw.count(COUNT.atomics);
-    const old = machine.port.modify(hw, pa, pa, uncached ? 1 : 0, change);
-    machine.state.unlockCpu(hw);
-    return old;
+    return operation(pa, value, sizeAndKind, this.tryStorePhysical, this.resolveStorePhysical, this.epochNow);
   }
 
   /** Drains the write buffer, a step a store. */
@@ -333,6 +274,10 @@ export class CpuAccess {
   protected physicalLoadStep(pa: number, sizeBytes: number, uncached: boolean): number {
     const { machine, hw } = this;
     machine.state.lockCpu(hw);
+    if (this.isAliased(pa, uncached)) {
+      machine.state.unlockCpu(hw);
+      return VIRTUAL_COHERENCY;
+    }
     let got = machine.stores.forward(hw, pa, sizeBytes);
     if (got === PARTLY_BUFFERED) got = DRAIN_FIRST;
     else if (got === NOT_BUFFERED) got = machine.port.load(hw, pa, pa, sizeBytes, uncached ? 1 : 0);
@@ -346,6 +291,10 @@ export class CpuAccess {
     const { machine, hw } = this;
     if (this.isFull()) return DRAIN_FIRST;
     machine.state.lockCpu(hw);
+    if (this.isAliased(pa, attributes !== 0)) {
+      machine.state.unlockCpu(hw);
+      return VIRTUAL_COHERENCY;
+    }
     hw.count(COUNT.stores);
     this.place(pa, pa, value, sizeBytes, attributes);
     machine.state.unlockCpu(hw);
@@ -353,27 +302,68 @@ export class CpuAccess {
   }
 
   /** Does what an access needs before it can be tried again. Returns true if the kernel had to help. */
-  private *resolve(va: number, code: number, write: boolean, fetch: boolean): Steps<boolean> {
+  protected *resolve(va: number, code: number, write: boolean, fetch: boolean): Steps<boolean> {
     if (code === DRAIN_FIRST) {
       yield STEP;
       this.drainStep();
       return false;
     }
-    let kind: FaultKind | undefined = 'permission';
-    if (code === CONFLICT) kind = 'conflict';
-    else if (code !== FORBIDDEN && !(code === CLEAN && this.dirtyBySoftware)) {
-      const byHardware = this.machine.platform.mmu.refill === 'hardware';
-      if (byHardware) kind = yield* pageWalk(this.machine, this.hw, va, write, fetch);
-      else if (code === MISS && this.vectors) {
-        this.hw.charge(this.machine.platform.costs.faultEntryCycles);
-        const filled = yield* this.vectors.refill(this, { va, write, fetch, kind: 'translation' });
-        this.hw.charge(this.machine.platform.costs.faultExitCycles);
-        kind = filled ? undefined : 'translation';
-      }
-      if (kind === undefined) return false;
+    if (code === VIRTUAL_COHERENCY) {
+      yield* this.coherencyException(va, write, fetch);
+      return true;
     }
+    const kind = yield* this.refill(va, code, write, fetch);
+    if (kind === undefined) return false;
     yield* this.fault({ va, write, fetch, kind });
     return true;
+  }
+
+  /** Fills the TLB for an access whose lookup gave `code`. Returns why the access faults; undefined: it is filled. */
+  protected refill(va: number, code: number, write: boolean, fetch: boolean): Steps<FaultKind | undefined> {
+    const isRefused = code === CONFLICT || code === FORBIDDEN || (code === CLEAN && this.dirtyBySoftware);
+    const walks = !isRefused && this.machine.platform.mmu.refill === 'hardware';
+    if (walks) return pageWalk(this.machine, this.hw, va, write, fetch);
+    return this.refillBySoftware(va, code, write, fetch);
+  }
+
+  private *refillBySoftware(
+    va: number,
+    code: number,
+    write: boolean,
+    fetch: boolean,
+  ): Steps<FaultKind | undefined> {
+    if (code === CONFLICT) return 'conflict';
+    if (code !== MISS || !this.vectors) return 'permission';
+    this.hw.charge(this.machine.platform.costs.faultEntryCycles);
+    discardFetched(this.hw);
+    const filled = yield* this.vectors.refill(this, { va, write, fetch, kind: 'translation' });
+    this.hw.charge(this.machine.platform.costs.faultExitCycles);
+    discardFetched(this.hw);
+    return filled ? undefined : 'translation';
+  }
+
+  /** True if an access through the linear mapping raises a virtual coherency exception. The CPU's lock is held. */
+  protected isAliased(pa: number, uncached: boolean): boolean {
+    const { aliases } = this.machine;
+    return aliases?.raises(this.hw, pa, pa, uncached ? 1 : 0, false) ?? false;
+  }
+
+  /** The exception that the access of this step has raised. @throws Error if the kernel has no handler */
+  protected *coherencyException(va: number, write: boolean, fetch: boolean): Steps {
+    const { hw, machine, vectors } = this;
+    const pa = machine.aliases?.pa ?? va;
+    if (!vectors?.coherencyException) {
+      const at = `0x${va.toString(16)} (physical 0x${pa.toString(16)})`;
+      throw new Error(
+        `CPU ${this.index}: virtual coherency exception at ${at}, and no handler: set vectors.coherencyException (coherencyHandler in src/kernel), or use addresses of one colour`,
+      );
+    }
+    hw.ctl[CTL.IRQ_MASKED]++;
+    try {
+      yield* vectors.coherencyException(this, { va, pa, write, fetch });
+    } finally {
+      hw.ctl[CTL.IRQ_MASKED]--;
+    }
   }
 
   private *fault(fault: Fault): Steps {
@@ -381,8 +371,10 @@ export class CpuAccess {
     this.hw.count(COUNT.faults);
     yield STEP;
     this.hw.charge(costs.faultEntryCycles);
+    discardFetched(this.hw);
     const repaired = this.vectors ? yield* this.vectors.fault(this, fault) : false;
     this.hw.charge(costs.faultExitCycles);
+    discardFetched(this.hw);
     if (!repaired) throw SegmentationFault.make(this.index, fault);
   }
 }

@@ -1,7 +1,8 @@
 import { Cache } from './cache.ts';
 import type { Carver } from './carver.ts';
-import type { Platform } from './platform.ts';
-import { CTL, counterNames, DVM, STORE, TIME, TLB_LOG } from './registers.ts';
+import { IndexedCache } from './indexed-cache.ts';
+import { colours, type Platform } from './platform.ts';
+import { CTL, counterNames, DVM, FETCHED, REPLY, STORE, TIME, TLB_LOG } from './registers.ts';
 import { Tlb, WalkCache } from './tlb.ts';
 
 /** Hardware state of one CPU. */
@@ -9,6 +10,8 @@ export class CpuState {
   readonly index: number;
   readonly ctl: Int32Array;
   readonly time: Float64Array;
+  /** Where other CPUs put their answers to this CPU's snoops: see REPLY. */
+  readonly reply: Int32Array;
   readonly counters: Float64Array;
   /** Figures that a program leaves for whoever started it; the program gives them meaning. */
   readonly notes: Float64Array;
@@ -22,6 +25,8 @@ export class CpuState {
   readonly stores: Int32Array;
   /** When each buffered store drains by itself, cycles. */
   readonly storesDue: Float64Array;
+  /** Instructions fetched ahead: see FETCHED. */
+  readonly fetched: Int32Array;
   readonly queue: Int32Array;
   /** When each queued broadcast reaches this CPU, cycles. */
   readonly queueDue: Float64Array;
@@ -36,14 +41,19 @@ export class CpuState {
     this.index = index;
     this.ctl = carver.i32(`${at}.ctl`, CTL.WORDS);
     this.time = carver.f64(`${at}.time`, TIME.WORDS);
+    this.reply = carver.i32(`${at}.reply`, REPLY.LINE + (lineBytes >> 2));
     this.counters = carver.f64(`${at}.counters`, counterNames.length);
     this.notes = carver.f64(`${at}.notes`, 64);
     this.l1d = new Cache(carver, `${at}.l1d`, platform.l1d, lineBytes, checked);
     this.l1i = new Cache(carver, `${at}.l1i`, platform.l1i, lineBytes, checked);
     const physical = { organisation: 'pipt', asidTagged: false } as const;
-    this.l2 = platform.l2
-      ? new Cache(carver, `${at}.l2`, { ...platform.l2, ...physical }, lineBytes, checked)
-      : null;
+    const secondary = platform.l2 && { ...platform.l2, ...physical };
+    if (!secondary) this.l2 = null;
+    else if (!secondary.primaryIndex) this.l2 = new Cache(carver, `${at}.l2`, secondary, lineBytes, checked);
+    else {
+      const indices = Math.max(colours(platform.l1d), colours(platform.l1i));
+      this.l2 = new IndexedCache(carver, `${at}.l2`, secondary, lineBytes, checked, indices);
+    }
     const sizes = leafSizes(platform);
     this.dtlb = new Tlb(carver, `${at}.dtlb`, mmu.tlb.data, sizes);
     this.itlb = mmu.tlb.instruction ? new Tlb(carver, `${at}.itlb`, mmu.tlb.instruction, sizes) : this.dtlb;
@@ -51,6 +61,8 @@ export class CpuState {
     this.walkCache = mmu.walkCache ? new WalkCache(carver, `${at}.walk`, mmu.walkCache) : null;
     this.stores = carver.i32(`${at}.stores`, Math.max(1, platform.writeBufferEntries) * STORE.WORDS);
     this.storesDue = carver.f64(`${at}.storesDue`, Math.max(1, platform.writeBufferEntries));
+    const ahead = FETCHED.FIRST + FETCHED.ENTRIES * FETCHED.WORDS;
+    this.fetched = carver.i32(`${at}.fetched`, platform.l1i.fetchAhead ? ahead : 0);
     this.queue = carver.i32(`${at}.queue`, (platform.broadcast?.queueEntries ?? 1) * DVM.WORDS);
     this.queueDue = carver.f64(`${at}.queueDue`, platform.broadcast?.queueEntries ?? 1);
     this.tlbLog = carver.i32(`${at}.tlbLog`, checked ? TLB_LOG.ENTRIES * TLB_LOG.WORDS + 1 : 0);

@@ -3,13 +3,18 @@
  * yields before each step it takes, so that anything may happen on another CPU in between. What is yielded
  * tells the host whether the CPU can go on at once or waits for something.
  */
-import { PTE } from './attributes.ts';
-import { type AccessVectors, CpuAccess } from './cpu-access.ts';
+import { ATTRIBUTE_DEVICE, PTE } from './attributes.ts';
+import { CpuMaintenance } from './cpu-maintenance.ts';
 import { EVENT } from './events.ts';
+import type { AccessVectors } from './faults.ts';
+import { discardFetched, findFetched, keepFetched } from './fetched.ts';
 import { COUNT, CTL, GLOBAL, RUN_BARRIER, RUN_IDLE, RUN_RUNNING, RUN_WATCH, TIME } from './registers.ts';
 import { BLOCK, STEP, type Steps } from './steps.ts';
+import { TLBI_ALL, TLBI_VA } from './tlb.ts';
+import { MISS, VIRTUAL_COHERENCY } from './translation.ts';
+import { walkWhole } from './whole-walk.ts';
 
-export { type Fault, SegmentationFault } from './cpu-access.ts';
+export { type CoherencyFault, type Fault, SegmentationFault } from './faults.ts';
 export { BLOCK, STEP, type Steps } from './steps.ts';
 
 /** Kernel entry points of a CPU. */
@@ -25,7 +30,7 @@ export interface WaitOptions {
   /** Read past the caches (memory that the kernel keeps uncached). */
   readonly uncached?: boolean;
 }
-export class Cpu extends CpuAccess {
+export class Cpu extends CpuMaintenance {
   /** What this CPU waits for, in words; valid while it is blocked. */
   waitingFor = '';
 
@@ -47,7 +52,10 @@ export class Cpu extends CpuAccess {
       machine.state.events?.push(EVENT.WATCH, this.index, pa, 0, 0);
       const value = this.physicalLoadStep(pa, 4, options.uncached === true);
       let waited = false;
-      if (!until(value)) {
+      if (value === VIRTUAL_COHERENCY) {
+        waited = true;
+        yield* this.coherencyException(pa, false, false);
+      } else if (!until(value)) {
         waited = true;
         this.waitingFor = options.why;
         ctl[CTL.WAITS_FOR] = (options.from ?? -1) + 1;
@@ -99,6 +107,33 @@ export class Cpu extends CpuAccess {
   *isb(): Steps {
     yield STEP;
     this.hw.charge(this.machine.platform.costs.isbCycles);
+    discardFetched(this.hw);
+  }
+
+  /**
+   * Fetches an instruction word that will run later, or never: one step, its table walk included. `fetch` of the
+   * same address runs it, however often, until a context synchronization discards it. Nothing happens if the
+   * address does not translate, or on a platform that does not fetch ahead.
+   */
+  *fetchAhead(va: number): Steps {
+    const { machine, hw } = this;
+    yield STEP;
+    if (hw.fetched.length === 0 || findFetched(hw, va) >= 0) return;
+    const { translation, state } = machine;
+    state.lockCpu(hw);
+    let pa = translation.lookup(hw, va, false, true);
+    if (pa === MISS && machine.platform.mmu.refill === 'hardware' && hw.ctl[CTL.WALK_ACTIVE] === 0) {
+      state.unlockCpu(hw);
+      walkWhole(state, translation, hw, va, true);
+      state.lockCpu(hw);
+      pa = translation.lookup(hw, va, false, true);
+    }
+    if (pa >= 0 && translation.attributes !== ATTRIBUTE_DEVICE) {
+      const word = machine.fetchPort.fetch(hw, va, pa, translation.attributes, true);
+      keepFetched(hw, va, pa, word, machine.fetchPort.version);
+      state.events?.push(EVENT.LOAD, hw.index, pa, word, va);
+    }
+    state.unlockCpu(hw);
   }
 
   /** Sleeps until an interrupt is pending, masked or not. */
@@ -140,9 +175,14 @@ export class Cpu extends CpuAccess {
    */
   *refillFrom(ptePa: number, va: number, fetch: boolean, uncached: boolean): Steps<boolean> {
     const { machine, hw } = this;
-    yield* this.drainAll();
-    yield STEP;
-    machine.state.lockCpu(hw);
+    for (;;) {
+      yield* this.drainAll();
+      yield STEP;
+      machine.state.lockCpu(hw);
+      if (!this.isAliased(ptePa, uncached)) break;
+      machine.state.unlockCpu(hw);
+      yield* this.coherencyException(ptePa, false, false);
+    }
     const pte = machine.port.load(hw, ptePa, ptePa, 4, uncached ? 1 : 0);
     const valid = (pte & PTE.VALID) !== 0 && machine.translation.frameExists(pte, 0);
     if (valid) {
@@ -168,6 +208,7 @@ export class Cpu extends CpuAccess {
       yield STEP;
       machine.state.events?.push(EVENT.CONTEXT, this.index, rootPa, asid, 1);
     }
+    discardFetched(hw);
     hw.ctl[CTL.ROOT] = rootPa;
     hw.ctl[CTL.MMU_ON] = 1;
     hw.ctl[CTL.TLB_CHANGES]++;
@@ -186,6 +227,26 @@ export class Cpu extends CpuAccess {
   *sendIpi(target: number, vector: number): Steps {
     yield STEP;
     this.machine.interrupts.sendStep(this.hw, this.machine.state.cpus[target], vector);
+  }
+
+  /** Gives a device the table for its addresses: a register of the IOMMU. Its TLB keeps what it has. */
+  *attachDevice(device: number, rootPa: number): Steps {
+    yield STEP;
+    const { devices, state } = this.machine;
+    devices.attachStep(this.hw, state.devices[device], rootPa);
+  }
+
+  /**
+   * Invalidates in the TLB of a device: a register of the IOMMU. Complete when it returns; it does not wait for
+   * this CPU's buffered stores.
+   * @param device its number, from 0
+   * @param ioAddress in the first page; undefined: everything
+   */
+  *invalidateIoTlb(device: number, ioAddress?: number, pages = 1): Steps {
+    yield STEP;
+    const { tlb, state } = this.machine;
+    const kind = ioAddress === undefined ? TLBI_ALL : TLBI_VA;
+    tlb.deviceStep(this.hw, state.devices[device], kind, ioAddress ?? 0, pages);
   }
 
   /** Masks interrupts; nests. */

@@ -153,6 +153,11 @@ export class DataPort {
     return held;
   }
 
+  /** Does a snoop that another CPU has asked of this one; false if none has. The CPU's lock is held. */
+  answer(cpu: CpuState): boolean {
+    return this.coherence.answer(cpu);
+  }
+
   /** Brings a line in for reading, as a prefetcher does: no program sees it. */
   prefetch(cpu: CpuState, va: number, pa: number): void {
     this.acquire(cpu, va, pa >>> this.m.lineShift, false, true);

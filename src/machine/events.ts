@@ -72,6 +72,8 @@ export const EVENT = {
   REACHED: 32,
   /** A stretch that goes with such a state begins or ends (1), or somebody looks whether it is on (0): number, which. */
   WINDOW: 33,
+  /** An access raises a virtual coherency exception instead of performing: address, virtual address. */
+  COHERENCY: 34,
 } as const;
 
 /** Words of an event: kind, CPU, and three words of its own. */

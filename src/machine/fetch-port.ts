@@ -8,6 +8,7 @@ import { SHARED } from './cache.ts';
 import { PLACE_L1I, PLACE_UNCACHED_FETCH } from './check-port.ts';
 import type { Coherence } from './coherence.ts';
 import type { CpuState } from './cpu-state.ts';
+import { asidOfLine } from './line-asid.ts';
 import type { MemorySide } from './memory-side.ts';
 import { COUNT, CTL } from './registers.ts';
 import type { MachineState } from './state.ts';
@@ -15,6 +16,12 @@ import type { MachineState } from './state.ts';
 export class FetchPort {
   /** As DataPort.accessDone. */
   accessDone: (cpu: CpuState) => void = () => {};
+
+  /** Where primaries are subsets of an L2 that knows their index. */
+  aliases: { holdForFetch(cpu: CpuState, va: number, line: number): void } | null = null;
+
+  /** Version of the word that `fetch` returned last. */
+  version = 0;
 
   private readonly m: MachineState;
   private readonly coherence: Coherence;
@@ -30,8 +37,11 @@ export class FetchPort {
     this.lineVersion = new Int32Array(state.wordsPerLine);
   }
 
-  /** The instruction word at a physical address. The CPU's lock is held on entry and return. */
-  fetch(cpu: CpuState, va: number, pa: number, attributes: number): number {
+  /**
+   * The instruction word at a physical address. The CPU's lock is held on entry and return.
+   * @param ahead the word may never run, so nobody judges it
+   */
+  fetch(cpu: CpuState, va: number, pa: number, attributes: number, ahead = false): number {
     const { m } = this;
     const { l1i } = cpu;
     const line = pa >>> m.lineShift;
@@ -41,7 +51,8 @@ export class FetchPort {
       cpu.charge(m.platform.costs.uncachedCycles);
       m.lockBank(line);
       const word = m.memory[pa >>> 2] >>> 0;
-      m.check?.loaded(cpu, va, pa, 4, word, m.memoryVersion[pa >>> 2], PLACE_UNCACHED_FETCH);
+      this.version = m.checked ? m.memoryVersion[pa >>> 2] : 0;
+      if (!ahead) m.check?.loaded(cpu, va, pa, 4, word, this.version, PLACE_UNCACHED_FETCH);
       m.unlockBank(line);
       return word;
     }
@@ -51,7 +62,8 @@ export class FetchPort {
     l1i.touch(slot);
     const index = slot * l1i.wordsPerLine + at;
     const word = l1i.data[index] >>> 0;
-    m.check?.loaded(cpu, va, pa, 4, word, l1i.version[index], PLACE_L1I);
+    this.version = m.checked ? l1i.version[index] : 0;
+    if (!ahead) m.check?.loaded(cpu, va, pa, 4, word, this.version, PLACE_L1I);
     return word;
   }
 
@@ -61,12 +73,13 @@ export class FetchPort {
     cpu.count(COUNT.l1iMisses);
     cpu.ctl[CTL.IN_ACCESS] = 1;
     m.unlockCpu(cpu);
-    m.lockHome(line);
+    if (this.aliases) this.aliases.holdForFetch(cpu, va, line);
+    else m.lockHome(line);
     this.read(cpu, line);
     m.lockCpu(cpu);
     const slot = l1i.victim(l1i.setOf(va, line));
     if (l1i.pa[slot] >= 0) dropFetched(m, cpu, slot);
-    l1i.install(slot, va, line, cpu.ctl[CTL.ASID], SHARED);
+    l1i.install(slot, va, line, asidOfLine(m, cpu, va, line), SHARED);
     for (let i = 0; i < m.wordsPerLine; i++) {
       l1i.data[slot * m.wordsPerLine + i] = this.line[i];
       if (m.checked) l1i.version[slot * m.wordsPerLine + i] = this.lineVersion[i];

@@ -6,6 +6,7 @@
 import type { Coherence } from './coherence.ts';
 import type { CpuState } from './cpu-state.ts';
 import { EVENT } from './events.ts';
+import { discardFetched } from './fetched.ts';
 import { COUNT, CTL, TIME } from './registers.ts';
 import type { MachineState } from './state.ts';
 
@@ -57,6 +58,7 @@ export class Interrupts {
     this.m.events?.push(EVENT.IPI_TAKEN, cpu.index, vector, 0, 0);
     cpu.mergeClock(cpu.time[TIME.IRQ + vector]);
     cpu.count(COUNT.interrupts);
+    discardFetched(cpu);
     cpu.charge(this.m.platform.costs.interruptEntryCycles);
     return vector;
   }

@@ -17,6 +17,11 @@ export function acquireLock(words: Int32Array, index: number): void {
   acquireContended(words, index);
 }
 
+/** Takes the lock word at `index` if it is free. Returns true if it did. */
+export function tryLock(words: Int32Array, index: number): boolean {
+  return Atomics.compareExchange(words, index, 0, 1) === 0;
+}
+
 function acquireContended(words: Int32Array, index: number): void {
   for (let i = 0; i < SPINS; i++) {
     if (Atomics.load(words, index) === 0 && Atomics.compareExchange(words, index, 0, 1) === 0) return;

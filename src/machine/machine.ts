@@ -8,6 +8,7 @@ import { CacheMaintenance } from './cache-maintenance.ts';
 import { Carver, type Region } from './carver.ts';
 import { Coherence } from './coherence.ts';
 import { DataPort } from './data-port.ts';
+import { DevicePort } from './device-port.ts';
 import { FetchPort } from './fetch-port.ts';
 import { Interrupts } from './interrupts.ts';
 import { MemorySide } from './memory-side.ts';
@@ -17,8 +18,12 @@ import { MachineState, type StateOptions } from './state.ts';
 import { StoreBuffer } from './store-buffer.ts';
 import { TlbMaintenance } from './tlb-maintenance.ts';
 import { Translation } from './translation.ts';
+import { VirtualCoherency } from './virtual-coherency.ts';
 
 export type MachineOptions = StateOptions;
+
+/** CPUs and devices: schedules number them below 64. */
+const MOST_CPUS = 64;
 
 export class Machine {
   readonly platform: Platform;
@@ -29,6 +34,7 @@ export class Machine {
   readonly coherence: Coherence;
   readonly port: DataPort;
   readonly fetchPort: FetchPort;
+  readonly devices: DevicePort;
   readonly stores: StoreBuffer;
   readonly translation: Translation;
   readonly tlb: TlbMaintenance;
@@ -36,6 +42,8 @@ export class Machine {
   readonly interrupts: Interrupts;
   readonly agents: Agents;
   readonly bulk: BulkPort;
+  /** Where accesses may raise virtual coherency exceptions. */
+  readonly aliases: VirtualCoherency | null;
 
   private constructor(platform: Platform, options: MachineOptions, buffer: SharedArrayBuffer) {
     this.platform = platform;
@@ -47,8 +55,12 @@ export class Machine {
     this.coherence = new Coherence(state, this.memory);
     this.port = new DataPort(state, this.coherence, this.memory);
     this.fetchPort = new FetchPort(state, this.coherence, this.memory);
+    this.devices = new DevicePort(state, this.coherence, this.memory, this.port);
+    this.aliases = platform.l2?.primaryIndex ? new VirtualCoherency(state, this.coherence) : null;
+    this.fetchPort.aliases = this.aliases;
     this.stores = new StoreBuffer(state, this.port);
     this.translation = new Translation(state, this.port, this.coherence, this.memory);
+    this.translation.aliases = this.aliases;
     this.tlb = new TlbMaintenance(state, this.coherence);
     this.caches = new CacheMaintenance(state, this.coherence, this.memory);
     this.interrupts = new Interrupts(state, this.coherence);
@@ -66,12 +78,19 @@ export class Machine {
   /**
    * A new machine, reset.
    * @param seed starts random replacement; any integer
-   * @throws Error if `options.cpus` is not within 1..platform.maxCpus
+   * @throws Error if the processors are not 1 to platform.maxCpus, or with the devices more than 64
    */
   static create(platform: Platform, options: MachineOptions, seed: number): Machine {
-    if (!Number.isInteger(options.cpus) || options.cpus < 1 || options.cpus > platform.maxCpus) {
+    const { cpus, devices = 0 } = options;
+    const processors = cpus - devices;
+    if (!Number.isInteger(processors) || processors < 1 || processors > platform.maxCpus) {
       throw new Error(
-        `${platform.name}: ${options.cpus} CPUs asked for, the platform has 1 to ${platform.maxCpus}`,
+        `${platform.name}: ${processors} CPUs asked for, the platform has 1 to ${platform.maxCpus}`,
+      );
+    }
+    if (devices < 0 || cpus > MOST_CPUS) {
+      throw new Error(
+        `${platform.name}: ${devices} devices asked for, with the CPUs they may be ${MOST_CPUS}`,
       );
     }
     const measure = new Carver();
@@ -109,7 +128,8 @@ export class Machine {
       for (const [i, cache] of [cpu.l1d, cpu.l1i, cpu.l2].entries()) cache?.reset(own + i);
       for (const tlb of cpu.tlbs) tlb.reset(own);
       cpu.walkCache?.reset();
-      cpu.ctl[CTL.CACHE_ON] = 1;
+      // What a device does like a CPU goes past the caches, too.
+      cpu.ctl[CTL.CACHE_ON] = state.devices.includes(cpu) ? 0 : 1;
     }
   }
 

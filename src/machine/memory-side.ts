@@ -60,10 +60,15 @@ export class MemorySide {
 
   /** Write-back of a whole line from a private cache. */
   writeLine(cpu: CpuState, line: number, data: Int32Array, version: Int32Array): void {
+    cpu.count(COUNT.writeBacks);
+    this.putLine(cpu, line, data, version);
+  }
+
+  /** A write-back that has been counted already, by the CPU that the line comes from. */
+  putLine(cpu: CpuState, line: number, data: Int32Array, version: Int32Array): void {
     const { m } = this;
     m.lockBank(line);
     m.events?.push(EVENT.BEHIND, cpu.index, line << m.lineShift, 1, 0);
-    cpu.count(COUNT.writeBacks);
     const level = m.shared ?? m.outer;
     if (level) {
       const slot = level.lookup(0, line, 0);
@@ -132,6 +137,25 @@ export class MemorySide {
       if (invalidate) shared.drop(slot);
     }
     this.m.unlockBank(set);
+  }
+
+  /** Maintenance of one line of the outer cache, through its controller. */
+  maintainOuterLine(cpu: CpuState, line: number, clean: boolean, invalidate: boolean): void {
+    const { m } = this;
+    const { outer } = m;
+    if (!outer) return;
+    m.lockBank(line);
+    m.events?.push(EVENT.BEHIND, cpu.index, line << m.lineShift, 1, 0);
+    const slot = outer.lookup(0, line, 0);
+    if (slot >= 0) {
+      if (isDirty(outer.state[slot])) {
+        if (clean) this.evictBehind(cpu, outer, slot);
+        else m.check?.discarded(cpu, line, outer.version, slot * outer.wordsPerLine);
+        outer.state[slot] = SHARED;
+      }
+      if (invalidate) outer.drop(slot);
+    }
+    m.unlockBank(line);
   }
 
   /**

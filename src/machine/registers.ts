@@ -3,68 +3,84 @@
  * kept as groups of words.
  */
 
-/** Words of a CPU's control block. Those that another thread may write are accessed with Atomics. */
+/**
+ * Words of a CPU's control block. Those that another thread may write are accessed with Atomics. What snoops
+ * look at fills a host cache line of its own, so that a snoop costs the CPU no other word that it uses.
+ */
 export const CTL = {
   LOCK: 0,
   /** CPUs that want this CPU's lock: a bulk run gives way to them. */
   SNOOPERS: 1,
-  /** Counts wake-up events; the word that a blocked thread sleeps on. */
-  EVENT: 2,
-  IRQ_PENDING: 3,
-  IRQ_IN_FLIGHT: 4,
-  IRQ_MASKED: 5,
-  /** RUN_* */
-  RUN: 6,
-  /** Line number + 1 that a blocked CPU watches. */
-  WATCH: 7,
-  WATCH_HIT: 8,
-  /** Broadcast invalidates of this CPU that some target has not completed. */
-  OUTSTANDING: 9,
-  /** CPU number + 1 that alone can wake this CPU. */
-  WAITS_FOR: 10,
+  /** A snoop that this CPU's bulk run is to do itself (see `Snoops.ask`), LOCK_WANTED, or 0. */
+  REQUEST: 2,
+  /** Not 0: whoever holds the lock is probably a bulk run of this CPU, which answers requests. */
+  ANSWERS: 3,
   /** Line number + 1 of the exclusive monitor. */
-  MONITOR: 11,
-  ASID: 12,
+  MONITOR: 4,
+  /** Line number + 1 that a blocked CPU watches. */
+  WATCH: 5,
+  WATCH_HIT: 6,
+  /** Counts wake-up events; the word that a blocked thread sleeps on. */
+  EVENT: 16,
+  IRQ_PENDING: 17,
+  IRQ_IN_FLIGHT: 18,
+  IRQ_MASKED: 19,
+  /** RUN_* */
+  RUN: 20,
+  /** Broadcast invalidates of this CPU that some target has not completed. */
+  OUTSTANDING: 21,
+  /** CPU number + 1 that alone can wake this CPU. */
+  WAITS_FOR: 22,
+  ASID: 23,
   /** Physical address of the root table. */
-  ROOT: 13,
-  MMU_ON: 14,
-  CACHE_ON: 15,
-  WALK_ACTIVE: 16,
-  WALK_VA: 17,
-  WALK_CANCELLED: 18,
+  ROOT: 24,
+  MMU_ON: 25,
+  CACHE_ON: 26,
+  WALK_ACTIVE: 27,
+  WALK_VA: 28,
+  WALK_CANCELLED: 29,
   /** Buffered stores ever issued and ever drained. */
-  STORES_IN: 19,
-  STORES_OUT: 20,
+  STORES_IN: 30,
+  STORES_OUT: 31,
   /** Queue of incoming broadcasts: head and tail count up for ever. */
-  QUEUE_HEAD: 21,
-  QUEUE_TAIL: 22,
+  QUEUE_HEAD: 32,
+  QUEUE_TAIL: 33,
   /** Broadcasts that have acted and wait for older buffered stores to drain. */
-  QUEUE_ACTED: 23,
+  QUEUE_ACTED: 34,
   /** Simulated time in quanta, for the bound on skew between threads. */
-  QUANTUM: 24,
+  QUANTUM: 35,
   /** Random state of the threads host's agents. */
-  AGENT_RANDOM: 25,
+  AGENT_RANDOM: 36,
   /** Epoch (see EPOCH below) in which the running access began. */
-  ACCESS_EPOCH: 26,
-  INTERRUPT_DEPTH: 27,
+  ACCESS_EPOCH: 37,
+  INTERRUPT_DEPTH: 38,
   /** An access with a translated address is under way while the lock is given up for its transaction. */
-  IN_ACCESS: 28,
+  IN_ACCESS: 39,
   /** Cycles that others have stolen from this CPU and that its clock has not seen yet. */
-  STOLEN: 29,
+  STOLEN: 40,
   /** Last data address, where the prefetcher goes on from. */
-  LAST_VA: 30,
+  LAST_VA: 41,
   /** Counts the times that this CPU stopped waiting. */
-  WAKES: 31,
+  WAKES: 42,
   /** Index + 1 of the ghost word that names the CPU (number + 1) that alone can wake this CPU. */
-  WAITS_FOR_HOLDER: 32,
+  WAITS_FOR_HOLDER: 43,
   /** Counts the changes of this CPU's TLBs and context: what was looked up before is good until then. */
-  TLB_CHANGES: 33,
+  TLB_CHANGES: 44,
   /** The program waits at a barrier for its own stores to drain. */
-  DRAINING: 34,
+  DRAINING: 45,
   /** Ghost: how often the table that the walker reads next had been freed when the walker learnt of it. */
-  WALK_GENERATION: 35,
-  WORDS: 48,
+  WALK_GENERATION: 46,
+  WORDS: 64,
 } as const;
+
+/**
+ * Words of the answer to a snoop: what was found, in the two low bits, and above them a number that every
+ * answer counts up; then the line. What was found and most of the line fill one host cache line.
+ */
+export const REPLY = { FOUND: 0, LINE: 1, COUNT_ONE: 4 } as const;
+
+/** In CTL.REQUEST: somebody wants the lock itself. */
+export const LOCK_WANTED = -1;
 
 /** Values of CTL.RUN. */
 export const RUN_RUNNING = 0;
@@ -160,12 +176,26 @@ export const counterNames = [
   'l2Evictions',
   'dirtySupplied',
   'missesHeldElsewhere',
+  'coherencyExceptions',
 ] as const;
 export type CounterName = (typeof counterNames)[number];
 export const COUNT = Object.fromEntries(counterNames.map((n, i) => [n, i])) as Record<CounterName, number>;
 
 /** Words of a buffered store. */
 export const STORE = { VA: 0, PA: 1, SIZE: 2, LOW: 3, HIGH: 4, ATTRIBUTES: 5, WORDS: 8 } as const;
+
+/** Instructions fetched ahead: how many ever since they were discarded, then, from FIRST on, entries of so many words. */
+export const FETCHED = {
+  COUNT: 0,
+  FIRST: 8,
+  VALID: 0,
+  VA: 1,
+  PA: 2,
+  WORD: 3,
+  VERSION: 4,
+  WORDS: 8,
+  ENTRIES: 8,
+} as const;
 
 /** Words of a queued broadcast invalidate. */
 export const DVM = { KIND: 0, VA: 1, PAGES: 2, ASID: 3, FROM: 4, STORES: 5, WORDS: 8 } as const;

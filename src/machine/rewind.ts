@@ -12,7 +12,7 @@ import { Touched } from './touched.ts';
 
 /** What is behind an invalid tag or beyond the last finding is never read, and one thread takes no locks. */
 export const NEVER_READ =
-  /^(cpu\d+\.\w+|shared|outer)\.(data|version)$|^(home|bank)Locks$|^shadow\.findings$/;
+  /^(cpu\d+\.\w+|shared|outer)\.(data|version)$|^bankLocks$|^shadow\.findings$/;
 /** Stretches up to this length are copied by hand: calling somebody who is faster takes longer. */
 const BY_HAND_WORDS = 64;
 /** Words of memory, and what the checker keeps beside each. */
@@ -169,6 +169,7 @@ export class Rewind {
     for (const part of ['pa', 'va', 'asid', 'age']) this.track(left, `${name}.${part}`, touched, ways);
     for (const [part, bytes] of [
       ['state', ways],
+      ['primaryIndex', ways],
       ['mru', 1],
       ['turn', 1],
     ] as const) {

@@ -47,9 +47,19 @@ export class TlbMaintenance {
     cpu.count(COUNT.broadcastsIssued);
     m.occupyBus(cpu, costs.broadcastOccupancyCycles);
     const due = cpu.clock + costs.broadcastOccupancyCycles + costs.broadcastLatencyCycles;
-    for (const target of m.cpus) {
+    for (const target of m.processors) {
       if (target !== cpu) this.enqueue(cpu, target, due, kind, va, pages, asid);
     }
+  }
+
+  /** Invalidates in the TLB of a device, as a processor's write to a register of the IOMMU does: one step. */
+  deviceStep(cpu: CpuState, device: CpuState, kind: number, ioAddress: number, pages: number): void {
+    const { m } = this;
+    cpu.count(COUNT.tlbInvalidates);
+    cpu.charge(m.platform.costs.uncachedCycles);
+    m.lockOther(device);
+    this.act(device, kind, ioAddress, pages, 0, cpu.index);
+    m.unlockCpu(device);
   }
 
   private enqueue(

@@ -12,6 +12,7 @@ import { PAGE_SHIFT } from './platform.ts';
 import { COUNT, CTL } from './registers.ts';
 import type { MachineState } from './state.ts';
 import { ENTRY, permits, type Tlb } from './tlb.ts';
+import type { VirtualCoherency } from './virtual-coherency.ts';
 
 /** Results of a lookup below zero. */
 export const MISS = -1;
@@ -21,6 +22,9 @@ export const FORBIDDEN = -2;
 export const CLEAN = -3;
 /** Two entries match and the platform raises an abort for it. */
 export const CONFLICT = -4;
+
+/** The line sits in the L2 under another virtual index. */
+export const VIRTUAL_COHERENCY = -5;
 
 /** Why an access faults. */
 export type FaultKind = 'translation' | 'permission' | 'access-flag' | 'conflict' | 'bus';
@@ -43,6 +47,8 @@ export class Translation {
   attributes = 0;
   entry = -1;
   entryTlb: Tlb;
+  /** Where an access may raise a virtual coherency exception. */
+  aliases: VirtualCoherency | null = null;
 
   /** Last level: the one whose entries map pages. */
   readonly depth: number;
@@ -94,14 +100,15 @@ export class Translation {
 
   /**
    * Looks an access up in the TLBs. The CPU's lock is held.
-   * @returns the physical address, or MISS, FORBIDDEN, CLEAN, CONFLICT
+   * @param performs false: nothing is loaded, stored or fetched, so no virtual coherency exception is raised
+   * @returns the physical address, or MISS, FORBIDDEN, CLEAN, CONFLICT, VIRTUAL_COHERENCY
    */
-  lookup(cpu: CpuState, va: number, write: boolean, fetch: boolean): number {
+  lookup(cpu: CpuState, va: number, write: boolean, fetch: boolean, performs = true): number {
     this.m.events?.push(EVENT.LOOKUP, cpu.index, va, 0, 0);
     if (cpu.ctl[CTL.MMU_ON] === 0) {
       this.attributes = 0;
       this.entry = -1;
-      return va >>> 0;
+      return performs ? this.unlessAliased(cpu, va, va >>> 0, fetch) : va >>> 0;
     }
     const tlb = fetch ? cpu.itlb : cpu.dtlb;
     const vpn = va >>> PAGE_SHIFT;
@@ -127,7 +134,13 @@ export class Translation {
     this.attributes = attributesOf(pte);
     this.entry = at;
     this.entryTlb = tlb;
-    return physical(pte, e[at + ENTRY.SIZE], va);
+    const pa = physical(pte, e[at + ENTRY.SIZE], va);
+    return performs ? this.unlessAliased(cpu, va, pa, fetch) : pa;
+  }
+
+  private unlessAliased(cpu: CpuState, va: number, pa: number, fetch: boolean): number {
+    if (this.aliases === null) return pa;
+    return this.aliases.raises(cpu, va, pa, this.attributes, fetch) ? VIRTUAL_COHERENCY : pa;
   }
 
   private refillFromSecond(cpu: CpuState, tlb: Tlb, vpn: number, asid: number): number {
@@ -316,7 +329,8 @@ export class Translation {
   }
 }
 
-function physical(pte: number, size: number, va: number): number {
+/** Where an address within an entry of `size` pages, as log2, goes. */
+export function physical(pte: number, size: number, va: number): number {
   const below = (1 << (size + PAGE_SHIFT)) - 1;
   return ((frameAddress(pte) & ~below) | (va & below)) >>> 0;
 }

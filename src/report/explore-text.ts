@@ -11,7 +11,7 @@ import type { Counterexample, SearchOptions } from '../lab/search.ts';
 import { findState } from '../scenarios/scenario.ts';
 import { reachedLines } from './reached-text.ts';
 import { findingText } from './run-text.ts';
-import { labelled, paint, pasted, plural, type Style, shareText, thousands, wrap } from './text.ts';
+import { cpusText, labelled, paint, pasted, plural, type Style, shareText, thousands, wrap } from './text.ts';
 import { timelineText } from './timeline-text.ts';
 
 /** What is about to be explored: known before it has been. */
@@ -22,7 +22,7 @@ export function exploreHead(plan: Plan, options: SearchOptions, style: Style): s
     ...wrap(`${scenario.name}, variant ${variant.name}: ${variant.title}`, '', '  ').map((line) =>
       paint(style, 'bold', line),
     ),
-    ...labelled('machine', `${platform.name}, ${plural(cpus, 'CPU')}, in lockstep`),
+    ...labelled('machine', `${platform.name}, ${cpusText(cpus, plan.parts.devices)}, in lockstep`),
     ...(set.length > 0 ? labelled('set', set.join(' ')) : []),
     ...labelled('search', searchText(options)),
     ...labelled('hardware', budgetText(plan, options.budgets)),
@@ -141,7 +141,10 @@ export function counterexampleText(
 ): string {
   const lines: string[] = [''];
   for (const finding of result.findings.slice(0, 1)) {
-    lines.push(...findingText(explain(finding, plan.platform, result.unfinished), style), '');
+    lines.push(
+      ...findingText(explain(finding, plan.platform, result.unfinished, result.processors), style),
+      '',
+    );
   }
   const goal = goalOf(signature);
   if (goal !== undefined) lines.push(...wrap(`reached: ${goalText(plan, goal)}`, '', '  '), '');

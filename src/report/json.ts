@@ -76,7 +76,7 @@ export function planReport({ scenario, variant, platform, cpus, parameters }: Pl
 
 export function findingsReport({ platform }: Plan, result: RunResult) {
   return result.findings.map((finding) => {
-    const { title, lines } = explain(finding, platform, result.unfinished);
+    const { title, lines } = explain(finding, platform, result.unfinished, result.processors);
     return { ...finding, title, explanation: lines };
   });
 }

@@ -4,7 +4,7 @@ import type { FindingRecord } from '../checker/finding.ts';
 import type { RunResult } from '../hosts/job.ts';
 import { type Plan, verdictOf } from '../lab/plan.ts';
 import type { RunSettings } from './settings.ts';
-import { labelled, paint, plural, type Style, thousands, wrap } from './text.ts';
+import { cpusText, labelled, paint, plural, type Style, thousands, wrap } from './text.ts';
 
 /** Findings that are explained; the others are counted. */
 const EXPLAINED = 3;
@@ -18,7 +18,7 @@ export function runHead(plan: Plan, settings: RunSettings, style: Style): string
     ...wrap(`${scenario.name}, variant ${variant.name}: ${variant.title}`, '', '  ').map((line) =>
       paint(style, 'bold', line),
     ),
-    ...labelled('machine', `${platform.name}, ${plural(cpus, 'CPU')}, ${how}`),
+    ...labelled('machine', `${platform.name}, ${cpusText(cpus, plan.parts.devices)}, ${how}`),
     ...labelled('seed', String(settings.seed)),
     ...(set.length > 0 ? labelled('set', set.join(' ')) : []),
   ].join('\n');
@@ -33,17 +33,32 @@ export function runBody(plan: Plan, settings: RunSettings, result: RunResult, st
   } else lines.push(...findingsText(plan, result, style));
   lines.push(
     ...labelled('steps', thousands(result.steps)),
+    ...exceptionText(plan, result),
     ...(result.reached?.length ? labelled('states', `reached ${result.reached.join(', ')}`) : []),
     ...labelled('result', resultText(plan, settings, result, style)),
   );
   return lines.join('\n');
 }
 
+/** Where aliases are slow instead of wrong: how slow. */
+function exceptionText({ platform }: Plan, { cpus }: RunResult): string[] {
+  if (platform.l2?.primaryIndex !== true) return [];
+  const taken = cpus.reduce((sum, { counters }) => sum + counters.coherencyExceptions, 0);
+  const cycles = Math.round(Math.max(...cpus.map(({ clockCycles }) => clockCycles)));
+  return labelled(
+    'aliases',
+    `${thousands(taken)} virtual coherency exceptions in ${thousands(cycles)} cycles`,
+  );
+}
+
 function findingsText(plan: Plan, result: RunResult, style: Style): string[] {
   const findings = result.findings.length > 0 ? result.findings : uncheckedDeadlock(result);
   const lines = findings
     .slice(0, EXPLAINED)
-    .flatMap((finding) => [...findingText(explain(finding, plan.platform, result.unfinished), style), '']);
+    .flatMap((finding) => [
+      ...findingText(explain(finding, plan.platform, result.unfinished, result.processors), style),
+      '',
+    ]);
   const more = result.findingCount - EXPLAINED;
   if (more > 0) lines.push(`... and ${plural(more, 'more finding', 'more findings')}`, '');
   return lines;

@@ -86,7 +86,7 @@ function unexpected(tally: Tally, style: Style): string[] {
   return tally.firsts.flatMap(({ plan, seed, result }) => {
     const [finding] = result.findings;
     if (!finding) return [];
-    const text = findingText(explain(finding, plan.platform, result.unfinished), style);
+    const text = findingText(explain(finding, plan.platform, result.unfinished, result.processors), style);
     return ['', `${tally.variant.name}, seed ${seed}:`, ...text];
   });
 }

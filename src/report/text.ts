@@ -1,5 +1,11 @@
 /** Plain text: aligned tables, wrapped paragraphs, numbers, and the few colours. */
 
+/** `2 CPUs`, `2 CPUs and 1 device`: the last `devices` of `cpus` are those. */
+export function cpusText(cpus: number, devices = 0): string {
+  const processors = plural(cpus - devices, 'CPU');
+  return devices === 0 ? processors : `${processors} and ${plural(devices, 'device')}`;
+}
+
 /** Width that every text report fits into, columns. */
 const WIDTH = 100;
 

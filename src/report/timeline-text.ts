@@ -39,7 +39,7 @@ export function timelineText(timeline: Timeline, style: Style, width = 100): str
   return [
     ...titles(page),
     ...rows.flatMap((row) => rowText(page, row)),
-    ...standingText(timeline.standing, rows, style, room),
+    ...standingText(timeline, style, room),
     ...legend(rows, style),
   ].join('\n');
 }
@@ -105,26 +105,21 @@ function cellOf({ each, isList, columns }: Page, row: TimelineRow): Line[] {
   ];
 }
 
-function standingText(
-  standing: readonly Standing[],
-  rows: readonly TimelineRow[],
-  style: Style,
-  width: number,
-): string[] {
+function standingText({ standing, rows, columns }: Timeline, style: Style, width: number): string[] {
   const used = rows.find(({ mark }) => mark === 'used');
   const lines = standing
     .filter(({ cpu }) => cpu !== used?.column)
-    .map(standsAt)
+    .map((each) => standsAt(each, columns[each.cpu]))
     .flatMap((text) => (text === '' ? [] : wrap(text, '  ', '    ', width)));
   if (rows.some(({ mark }) => mark === 'stuck') || lines.length === 0) return [];
   return ['', paint(style, 'bold', 'meanwhile'), ...lines];
 }
 
-function standsAt({ cpu, hasBegun, where, waitingFor, calls }: Standing): string {
-  if (!hasBegun) return `CPU ${cpu} has not begun`;
-  if (waitingFor !== '') return `CPU ${cpu} waits for ${waitingFor}`;
+function standsAt({ hasBegun, where, waitingFor, calls }: Standing, name: string): string {
+  if (!hasBegun) return `${name} has not begun`;
+  if (waitingFor !== '') return `${name} waits for ${waitingFor}`;
   if (where === undefined) return '';
-  return `CPU ${cpu} is still at ${where}${calls.length > 1 ? ` (${calls.join(' > ')})` : ''}`;
+  return `${name} is still at ${where}${calls.length > 1 ? ` (${calls.join(' > ')})` : ''}`;
 }
 
 function legend(rows: readonly TimelineRow[], style: Style): string[] {

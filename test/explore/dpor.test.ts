@@ -7,9 +7,10 @@ import { Dpor } from '../../src/explore/dpor.ts';
 import type { Budgets } from '../../src/explore/execution.ts';
 import { Footprints } from '../../src/explore/footprint.ts';
 import { searchFully } from '../support/full-search.ts';
-import { smallPlatforms } from '../support/small-platforms.ts';
+import { devicePlatforms, fetchAheadPlatforms, smallPlatforms } from '../support/small-platforms.ts';
 import { type Op, type SmallProgram, SmallRun } from '../support/small-program.ts';
 
+const platforms = { ...smallPlatforms, ...devicePlatforms, ...fetchAheadPlatforms };
 const UNDISTURBED: Budgets = { walk: 0, prefetch: 0, evict: 0 };
 /** Larger programs are left out. */
 const MOST_SCHEDULES = 1500;
@@ -28,17 +29,18 @@ function compare(
   { platform, program, budgets = UNDISTURBED, keepGoing = true }: Setting,
   most = MOST_SCHEDULES,
 ) {
-  const run = new SmallRun(smallPlatforms[platform], program, budgets, keepGoing);
+  const run = new SmallRun(platforms[platform], program, budgets, keepGoing, program.devices !== undefined);
   const expected = new Set<string>();
   const all = searchFully(run.execution, most, () => expected.add(run.ending()));
   if (all === undefined) {
     sums.tooLarge++;
     return undefined;
   }
-  const uncached = [...program.cpus, ...program.handlers]
-    .flat()
-    .some((op) => 'uncached' in op && op.uncached);
-  const footprints = new Footprints(smallPlatforms[platform], budgets.evict + budgets.prefetch > 0, uncached);
+  const { dma } = platforms[platform];
+  const uncached =
+    (program.devices !== undefined && (!dma.snooped || dma.iommu)) ||
+    [...program.cpus, ...program.handlers].flat().some((op) => 'uncached' in op && op.uncached);
+  const footprints = new Footprints(platforms[platform], budgets.evict + budgets.prefetch > 0, uncached);
   const reached = new Set<string>();
   const onRun = () => {
     reached.add(run.ending());
@@ -90,6 +92,47 @@ const pastCaches: fc.Arbitrary<Op>[] = [
   fc.record({ op: fc.constant('clean'), word, invalidate: fc.boolean() }),
 ];
 
+const instructions: fc.Arbitrary<Op>[] = [
+  fc.record({ op: fc.constantFrom('fetch', 'fetch-ahead', 'fetch-ahead'), word: fc.constantFrom(0, 0, 1) }),
+  fc.record({ op: fc.constantFrom('store', 'store-physical'), word: fc.constantFrom(0, 0, 1), value }),
+  fc.record({ op: fc.constant('clean'), word: fc.constant(0), invalidate: fc.constant(false) }),
+  fc.record({ op: fc.constantFrom('unmap', 'flush'), page: fc.constant(0) }),
+  fc.constantFrom<Op>({ op: 'isb' }, { op: 'ipi', to: 1, vector: 0 }),
+];
+
+const shared = fc.constantFrom(0, 0, 1, 3);
+const beside: fc.Arbitrary<Op>[] = [
+  fc.record({ op: fc.constantFrom('load-physical', 'add-physical'), word: shared }),
+  fc.record({ op: fc.constantFrom('load-physical'), word: shared, uncached }),
+  fc.record({ op: fc.constant('store-physical'), word: shared, value }),
+  fc.record({ op: fc.constant('clean'), word: shared, invalidate: fc.boolean() }),
+  fc.record({ op: fc.constant('exclusive'), word: shared }),
+  fc.record({ op: fc.constantFrom('io-flush', 'contract'), page: fc.constant(0) }),
+  fc.record({ op: fc.constantFrom('unmap', 'remap'), page: fc.constant(0) }),
+  fc.constantFrom<Op>({ op: 'dsb' }, { op: 'ipi', to: 2, vector: 0 }),
+];
+const transfers: fc.Arbitrary<Op>[] = [
+  fc.record({ op: fc.constant('dma-read'), word: shared }),
+  fc.record({ op: fc.constant('dma-write'), word: shared, value }),
+  fc.record({ op: fc.constant('ipi'), to: fc.constantFrom(0, 1), vector: fc.constant(0) }),
+];
+const transferring: fc.Arbitrary<SmallProgram> = fc.record({
+  cpus: fc.oneof(
+    fc.tuple(
+      fc.array(fc.oneof(...beside), { maxLength: 3 }),
+      fc.array(fc.oneof(...transfers), { minLength: 1, maxLength: 2 }),
+    ),
+    fc.tuple(
+      fc.array(fc.oneof(...beside), { maxLength: 2 }),
+      fc.array(fc.oneof(...beside), { maxLength: 1 }),
+      fc.array(fc.oneof(...transfers), { minLength: 1, maxLength: 2 }),
+    ),
+  ),
+  devices: fc.constant(1),
+  warm: fc.boolean(),
+  handlers: fc.tuple(fc.array(fc.oneof(...beside), { maxLength: 1 })),
+});
+
 /** Two CPUs with up to `most` operations each, or three with fewer. */
 function programs(op: fc.Arbitrary<Op>, most: number): fc.Arbitrary<SmallProgram> {
   const upTo = (maxLength: number) => fc.array(op, { maxLength });
@@ -107,6 +150,8 @@ interface Family {
   readonly platforms: readonly string[];
   readonly budgets?: Budgets;
   readonly runs: number;
+  /** Instead of programs of `ops`. */
+  readonly programs?: fc.Arbitrary<SmallProgram>;
 }
 
 const coherent = Object.keys(smallPlatforms).filter((name) => !name.startsWith('incoherent'));
@@ -136,6 +181,30 @@ const families: readonly Family[] = [
     platforms: ['incoherent', 'incoherent and unbuffered'],
     budgets: { walk: 1, prefetch: 1, evict: 1 },
     runs: 50,
+  },
+  {
+    name: 'instructions fetched ahead',
+    ops: instructions,
+    most: 3,
+    platforms: Object.keys(fetchAheadPlatforms),
+    runs: 80,
+  },
+  {
+    name: 'devices',
+    ops: [],
+    most: 0,
+    programs: transferring,
+    platforms: Object.keys(devicePlatforms),
+    runs: 150,
+  },
+  {
+    name: 'devices beside caches that evict lines',
+    ops: [],
+    most: 0,
+    programs: transferring,
+    platforms: ['past the caches', 'behind an IOMMU', 'of an incoherent machine'],
+    budgets: { ...UNDISTURBED, evict: 1 },
+    runs: 60,
   },
 ];
 
@@ -278,15 +347,11 @@ describe('partial-order reduction', () => {
 
   it.each(families)('reaches the final states of all schedules: $name', (family) => {
     const { ops, most, platforms, budgets, runs } = family;
+    const random = family.programs ?? programs(fc.oneof(...ops), most);
     fc.assert(
-      fc.property(
-        fc.constantFrom(...platforms),
-        programs(fc.oneof(...ops), most),
-        fc.boolean(),
-        (platform, program, keepGoing) => {
-          compare({ platform, program, keepGoing, ...(budgets && { budgets }) });
-        },
-      ),
+      fc.property(fc.constantFrom(...platforms), random, fc.boolean(), (platform, program, keepGoing) => {
+        compare({ platform, program, keepGoing, ...(budgets && { budgets }) });
+      }),
       { seed: 20260101, numRuns: runs },
     );
   });

@@ -27,7 +27,7 @@ interface Subject {
 
 /** A kernel program with mappings, faults and flushes. */
 function kernelProgram(name: string): Subject {
-  const job = jobOf('mapping', platforms[name], 2);
+  const job = jobOf('mapping', platforms[name], Math.min(2, platforms[name].maxCpus));
   return { job, workload: createProgram(job.source.parameters) as Workload };
 }
 

@@ -58,7 +58,13 @@ describe('where the walker reads', () => {
       expect([complete(a.load(VA)), complete(b.load(VA))]).toEqual(seen);
       // Cleaned as far as the walker looks, it is found.
       for (const cpu of [a, b]) complete(cpu.tlbiLocal(TLBI_ALL, 0, 1, 0));
-      complete(a.cleanPhysical(ptePa, walkerReads === 'memory' ? 'memory' : 'unification'));
+      complete(
+        a.maintainPhysical(
+          ptePa,
+          { clean: true, invalidate: false },
+          walkerReads === 'memory' ? 'memory' : 'unification',
+        ),
+      );
       expect([complete(a.load(VA)), complete(b.load(VA))]).toEqual([22, 22]);
     },
   );

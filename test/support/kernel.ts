@@ -4,6 +4,7 @@ import type { Scheduler } from '../../src/hosts/schedulers/scheduler.ts';
 import type { AddressSpace } from '../../src/kernel/address-space.ts';
 import type { BootMemory } from '../../src/kernel/boot-memory.ts';
 import { Kernel, type KernelLayout, type KernelPolicy, layKernel } from '../../src/kernel/kernel.ts';
+import type { SpinLock } from '../../src/kernel/spin-lock.ts';
 import type { Cpu, Steps } from '../../src/machine/cpu.ts';
 import type { Machine } from '../../src/machine/machine.ts';
 import type { Platform } from '../../src/machine/platform.ts';
@@ -30,7 +31,7 @@ export interface KernelOptions {
   readonly policy?: Partial<KernelPolicy>;
   readonly scheduler?: Scheduler;
   readonly seed?: number;
-  prepare?(boot: BootMemory, spaces: readonly AddressSpace[]): void;
+  prepare?(boot: BootMemory, spaces: readonly AddressSpace[], lock: (name: string) => SpinLock): void;
 }
 
 export function runKernel(
@@ -61,8 +62,8 @@ export function runKernel(
       ...options,
       vectors: (cpu) => deskOf(cpu).kernel,
       setup(built) {
-        const laid = layKernel(built, names, (boot, list) => {
-          prepare?.(boot, list);
+        const laid = layKernel(built, names, (boot, list, lock) => {
+          prepare?.(boot, list, lock);
           return Array.from({ length: 8 }, () => boot.line());
         });
         layout = laid.kernel;

@@ -8,7 +8,12 @@ import { PTE } from '../../src/machine/attributes.ts';
 import { type Cache, EXCLUSIVE, INVALID, MODIFIED, OWNED, SHARED } from '../../src/machine/cache.ts';
 import { BLOCK, Cpu, type Steps, type Vectors } from '../../src/machine/cpu.ts';
 import { Machine, type MachineOptions } from '../../src/machine/machine.ts';
-import type { CostName, Platform, PlatformInput } from '../../src/machine/platform.ts';
+import {
+  type CostName,
+  type Platform,
+  type PlatformInput,
+  platformSchema,
+} from '../../src/machine/platform.ts';
 import { definePlatform } from '../../src/platforms/define.ts';
 import { neoverse } from '../../src/platforms/neoverse.ts';
 import type { Workload } from '../../src/program/workload.ts';
@@ -22,9 +27,11 @@ export function changed(base: Platform, change: Change): Platform {
   return definePlatform(copy);
 }
 
-/** Each cost is a prime of its own, so that a sum of cycles tells what was charged. */
+/** Each cost that every machine has is a prime of its own, so that a sum of cycles tells what was charged. */
 function primes(): Record<CostName, number> {
-  const names = Object.keys(neoverse.costs) as CostName[];
+  const names = Object.entries(platformSchema.shape.costs.shape)
+    .filter(([, schema]) => !schema.safeParse(undefined).success)
+    .map(([name]) => name as CostName);
   const found: number[] = [];
   for (let n = 2; found.length < names.length; n++) if (found.every((p) => n % p !== 0)) found.push(n);
   return Object.fromEntries(names.map((name, i) => [name, found[i]])) as Record<CostName, number>;
@@ -144,6 +151,9 @@ export interface LabOptions {
   readonly checked?: boolean;
   readonly keepGoing?: boolean;
   readonly seed?: number;
+  readonly strict?: boolean;
+  /** So many of the programs, the last ones, are those of devices. */
+  readonly devices?: number;
   readonly maxSteps?: number;
   readonly maxSeconds?: number;
   readonly vectors?: (cpu: Cpu) => Vectors;
@@ -178,6 +188,8 @@ export function runPrograms(
   const job: Job = {
     platform,
     cpus: programs.length,
+    devices: options.devices ?? 0,
+    strict: options.strict ?? false,
     source: { module: '', parameters: {} },
     seed: options.seed ?? 1,
     checked: options.checked ?? true,

@@ -72,9 +72,54 @@ export const smallPlatforms: Readonly<Record<string, Platform>> = {
     if (p.mmu.walkCache) p.mmu.walkCache = { entries: 1, asidTagged: false };
   }),
   incoherent: smaller(neoverse, 'incoherent', incoherent),
+  'aliases that trap': smaller(x86_64, 'trapping', (p) => {
+    p.l1d = { sizeBytes: 8192, ways: 1, organisation: 'vipt', aliasPolicy: 'unmanaged' };
+    p.l1i = { ...p.l1i, sizeBytes: 8192, ways: 1, organisation: 'vipt', fetchAhead: false };
+    p.l2 = { sizeBytes: 16384, ways: 2, primaryIndex: true };
+    p.mmu.walkerReads = 'l2';
+    p.mmu.pageTables = 'clean';
+    p.writeBufferEntries = 0;
+    without(p, 'drain');
+  }),
   'incoherent and unbuffered': smaller(neoverse, 'incoherent-unbuffered', (p) => {
     incoherent(p);
     p.writeBufferEntries = 0;
     without(p, 'drain');
+  }),
+};
+
+/** Those with a device, by how its transfers go; "past the caches" of processors that are coherent themselves. */
+export const devicePlatforms: Readonly<Record<string, Platform>> = {
+  snooped: withDma(neoverse, true, false),
+  'snooped, unbuffered': withDma(neoverse, true, false, (p) => {
+    p.writeBufferEntries = 0;
+    without(p, 'drain');
+  }),
+  'past the caches': withDma(neoverse, false, false),
+  'past the caches of x86-64': withDma(x86_64, false, false),
+  'behind an IOMMU': withDma(neoverse, true, true),
+  'behind an IOMMU, past the caches': withDma(x86_64, false, true),
+  'of an incoherent machine': withDma(neoverse, false, false, incoherent),
+};
+
+function withDma(
+  base: Platform,
+  snooped: boolean,
+  iommu: boolean,
+  change: (platform: PlatformInput) => void = () => {},
+): Platform {
+  return smaller(base, 'with-dma', (p) => {
+    p.dma = { snooped, iommu };
+    change(p);
+  });
+}
+
+/** Those whose processors fetch ahead, with instruction caches that stores reach and that they do not. */
+export const fetchAheadPlatforms: Readonly<Record<string, Platform>> = {
+  'fetches ahead': smaller(neoverse, 'fetches-ahead', (p) => {
+    p.l1i.fetchAhead = true;
+  }),
+  'fetches ahead, unsnooped': smaller(neoverse, 'fetches-ahead-unsnooped', (p) => {
+    p.l1i = { ...p.l1i, fetchAhead: true, snooped: false, fillsFrom: 'unification' };
   }),
 };

@@ -5,9 +5,11 @@
 import type { Checker } from '../../src/checker/checker.ts';
 import { type Budgets, Execution } from '../../src/explore/execution.ts';
 import type { Job } from '../../src/hosts/job.ts';
+import { coherencyHandler } from '../../src/kernel/coherency-exception.ts';
 import { READ_WRITE } from '../../src/kernel/kernel.ts';
 import { frameAddress, PTE } from '../../src/machine/attributes.ts';
 import { type Cpu, SegmentationFault, type Steps, type Vectors } from '../../src/machine/cpu.ts';
+import { bootTable, Device, DeviceFault } from '../../src/machine/device.ts';
 import type { Machine } from '../../src/machine/machine.ts';
 import type { Platform } from '../../src/machine/platform.ts';
 import { CTL } from '../../src/machine/registers.ts';
@@ -25,16 +27,23 @@ export type Op =
       readonly value: number;
       readonly uncached?: boolean;
     }
-  | { readonly op: 'dmb' | 'dsb' | 'mask' | 'unmask' | 'wfi' | 'flush-all' | 'flush-asid' }
+  | { readonly op: 'dmb' | 'dsb' | 'isb' | 'mask' | 'unmask' | 'wfi' | 'flush-all' | 'flush-asid' }
   | { readonly op: 'flush' | 'broadcast' | 'contract' | 'free'; readonly page: number }
   | { readonly op: 'unmap' | 'remap' | 'clean-entry'; readonly page: number }
   | { readonly op: 'clean'; readonly word: number; readonly invalidate: boolean }
   | { readonly op: 'ipi'; readonly to: number; readonly vector: number }
   | { readonly op: 'signal' | 'wait' | 'wait-for'; readonly flag: number }
-  | { readonly op: 'switch'; readonly space: number };
+  | { readonly op: 'switch'; readonly space: number }
+  | { readonly op: 'fetch' | 'fetch-ahead'; readonly word: number }
+  | { readonly op: 'io-flush'; readonly page: number }
+  /** Those of a device. */
+  | { readonly op: 'dma-read'; readonly word: number }
+  | { readonly op: 'dma-write'; readonly word: number; readonly value: number };
 
 export interface SmallProgram {
   readonly cpus: readonly (readonly Op[])[];
+  /** So many of them, the last ones, are devices. Behind an IOMMU their table is the first space's. */
+  readonly devices?: number;
   /** CPUs whose TLBs know both pages when the run begins. */
   readonly warm: boolean;
   /** What each interrupt handler does, by vector. */
@@ -86,12 +95,13 @@ function lay(machine: Machine, warm: boolean): Layout {
       }
       const leaf = translation.entryAddress(at, translation.depth, va);
       // The second space has its pages the other way round.
-      machine.poke(leaf, (frames[space === 0 ? page : 1 - page] | READ_WRITE) >>> 0);
+      machine.poke(leaf, (frames[space === 0 ? page : 1 - page] | READ_WRITE | PTE.EXECUTE) >>> 0);
       if (space === 0) entries.push(leaf);
     }
     return root;
   });
-  for (const { index, ctl } of state.cpus) {
+  for (const [device] of state.devices.entries()) bootTable(machine, device, roots[0]);
+  for (const { index, ctl } of state.processors) {
     ctl[CTL.ROOT] = roots[0];
     ctl[CTL.ASID] = 1;
     ctl[CTL.MMU_ON] = 1;
@@ -146,6 +156,7 @@ export class SmallRun {
     const job: Job = {
       platform,
       cpus: program.cpus.length,
+      devices: program.devices ?? 0,
       source: { module: '', parameters: {} },
       seed: 1,
       checked: true,
@@ -190,6 +201,7 @@ interface Desk {
 function vectorsOf(desk: Desk, handlers: readonly (readonly Op[])[]): Vectors {
   return {
     interrupt: (_, vector) => perform(desk, handlers[vector] ?? []),
+    coherencyException: coherencyHandler,
     *fault() {
       return false;
     },
@@ -205,7 +217,7 @@ function* perform(desk: Desk, ops: readonly Op[]): Steps {
       const value = yield* performOne(desk, op);
       if (value !== undefined) desk.seen.push(value);
     } catch (error) {
-      if (!(error instanceof SegmentationFault)) throw error;
+      if (!(error instanceof SegmentationFault || error instanceof DeviceFault)) throw error;
       desk.seen.push(FAULTED);
     }
   }
@@ -303,9 +315,29 @@ function* performOne({ cpu, checker, layout }: Desk, op: Op): Steps<number | und
         from: (cpu.index + 1) % cpu.machine.options.cpus,
         uncached: cpu.machine.platform.coherence === 'none',
       });
+    case 'fetch':
+      return yield* cpu.fetch(virtual[op.word]);
+    case 'fetch-ahead':
+      yield* cpu.fetchAhead(virtual[op.word]);
+      return;
+    case 'isb':
+      yield* cpu.isb();
+      return;
+    case 'io-flush':
+      yield* cpu.invalidateIoTlb(0, BASE + op.page * PAGE);
+      return;
+    case 'dma-read':
+      return yield* new Device(cpu).read(dmaAddress(cpu, layout, op.word));
+    case 'dma-write':
+      yield* new Device(cpu).write(dmaAddress(cpu, layout, op.word), op.value);
+      return;
     case 'switch':
       yield* cpu.setContext(roots[op.space], op.space + 1);
   }
+}
+
+function dmaAddress(cpu: Cpu, { words, virtual }: Layout, word: number): number {
+  return (cpu.machine.platform.dma.iommu ? virtual : words)[word];
 }
 
 /** The way that the platform's kernel writes entries, but for cleaning. */

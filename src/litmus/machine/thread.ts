@@ -242,7 +242,7 @@ export class LitmusThread {
     const va = isCode ? encoding.codeVa(pc) : encoding.dataVa(locationOfWord(word), 0);
     const pa = isCode ? encoding.codePa(pc) : encoding.dataPa(locationOfWord(word), 0);
     // The caches are physically indexed: a clean needs no virtual address.
-    if (kind === KIND.DC) yield* cpu.cleanPhysical(pa, 'unification');
+    if (kind === KIND.DC) yield* cpu.maintainPhysical(pa, { clean: true, invalidate: false }, 'unification');
     else {
       yield STEP;
       if (isOfAll) caches.fetchAllStep(cpu.hw);

@@ -116,7 +116,7 @@ class Tester {
       if (codeCells[pc] < 0) continue;
       const [va, pa] = [encoding.codeVa(pc), encoding.codePa(pc)];
       yield* cpu.storePhysical(pa, initial[codeCells[pc]] >>> 0);
-      yield* cpu.cleanPhysical(pa, 'unification');
+      yield* cpu.maintainPhysical(pa, { clean: true, invalidate: false }, 'unification');
       yield STEP;
       caches.fetchByAddressStep(cpu.hw, va, pa);
     }

@@ -3,8 +3,9 @@
  * out a page that is being remapped, switching spaces. Nothing here is random but what the caller chose.
  */
 import type { Checker } from '../../checker/checker.ts';
+import { coherencyHandler } from '../../kernel/coherency-exception.ts';
 import type { LineOperation } from '../../machine/cache-maintenance.ts';
-import type { Cpu, Fault, Steps, Vectors } from '../../machine/cpu.ts';
+import type { CoherencyFault, Cpu, Fault, Steps, Vectors } from '../../machine/cpu.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { Reach } from '../../machine/memory-side.ts';
 import { TLBI_ALL } from '../../machine/tlb.ts';
@@ -102,8 +103,7 @@ export class Kernel implements Vectors {
     if (pageTables === 'clean') {
       yield* cpu.dmb();
       const reach: Reach = walkerReads === 'memory' ? 'memory' : 'unification';
-      yield 0;
-      machine.caches.byAddressStep(cpu.hw, pteAddress, pteAddress, CLEAN, reach);
+      yield* cpu.maintainPhysical(pteAddress, CLEAN, reach);
     }
     yield* cpu.dsb();
   }
@@ -162,6 +162,10 @@ export class Kernel implements Vectors {
     return true;
   }
 
+  *coherencyException(cpu: Cpu, fault: CoherencyFault): Steps {
+    yield* coherencyHandler(cpu, fault);
+  }
+
   *refill(): Steps<boolean> {
     return false;
   }
@@ -183,12 +187,11 @@ export class Kernel implements Vectors {
   }
 
   private *flushOwnCache(): Steps {
-    const { cpu, machine } = this;
+    const { cpu } = this;
     const { sets, ways } = cpu.hw.l1d;
     for (let set = 0; set < sets; set++) {
       for (let way = 0; way < ways; way++) {
-        yield 0;
-        machine.caches.bySetWayStep(cpu.hw, 'l1d', set, way, FLUSH);
+        yield* cpu.maintainSetWay('l1d', set, way, FLUSH);
       }
     }
   }

@@ -1,7 +1,8 @@
 /**
  * Where everything is: two address spaces of four pages each, two pages that both share, and the few lines
  * of each page that programs use. Which frames a page may have is what makes a mode: in coherent mode only
- * frames of its colour (and only its own under virtual tags), in software mode fixed ones with aliases.
+ * frames of its colour (any where aliases trap, only its own under virtual tags), in software mode fixed ones
+ * with aliases.
  */
 import { ATTRIBUTE_NORMAL, ATTRIBUTE_UNCACHED, PTE } from '../../machine/attributes.ts';
 import type { Machine } from '../../machine/machine.ts';
@@ -51,9 +52,14 @@ export interface Layout {
 }
 
 export function makeLayout(platform: Platform, mode: Mode, log: SharedArrayBuffer | null): Layout {
-  const { lineBytes, l1d, mmu } = platform;
+  const { lineBytes, l1d, l2, mmu } = platform;
   const isVivt = l1d.organisation === 'vivt';
-  const frames = mode === 'software' ? aliasedFrames : isVivt ? ownFrames : colouredFrames(colours(l1d));
+  const frames =
+    mode === 'software'
+      ? aliasedFrames
+      : isVivt
+        ? ownFrames
+        : colouredFrames(l2?.primaryIndex ? 1 : colours(l1d));
   const shared = Array.from({ length: SHARED_PAGES }, (_, i): Page => {
     const va = SHARED_VA + i * 0x1000;
     const candidates = frames(-1, i);

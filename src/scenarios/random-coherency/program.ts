@@ -264,7 +264,7 @@ export class RandomProgram {
     }
     const { state, translation } = cpu.machine;
     state.lockCpu(cpu.hw);
-    const pa = translation.lookup(cpu.hw, va, false, false);
+    const pa = translation.lookup(cpu.hw, va, false, false, false);
     state.unlockCpu(cpu.hw);
     return pa;
   }
