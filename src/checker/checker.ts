@@ -237,6 +237,7 @@ export class Checker extends ReachableStates implements CheckPort {
       version,
       newestPte: shadow.value[word],
       ...this.newestWrite(word),
+      ...this.buffered(word, version),
     });
   }
 
@@ -285,9 +286,9 @@ export class Checker extends ReachableStates implements CheckPort {
     this.report(first, { kind: 'deadlock', other: cycle[1] ?? -1, detail: cycle.length });
   }
 
-  /** A condition that a scenario states does not hold; `detail` is the scenario's own number for it. */
-  violated(cpu: ObservedCpu, detail: number, got: number, expected: number): void {
-    this.report(cpu, { kind: 'invariant', detail, got, expected });
+  /** A condition that a scenario states does not hold; `detail` is the scenario's own number for it, or one of ASID_RULE. */
+  violated(cpu: ObservedCpu, detail: number, got: number, expected: number, other = -1): void {
+    this.report(cpu, { kind: 'invariant', detail, got, expected, other });
   }
 
   /** Kernel code broke the order of the flush interfaces for a page: `detail` is one of ORDER. */
@@ -316,6 +317,21 @@ export class Checker extends ReachableStates implements CheckPort {
     shadow.contract[word] = version;
     shadow.contractPte[word] = pte;
     shadow.contractEpoch[word] = m.nextEpoch();
+  }
+
+  /**
+   * The kernel gives up what the words of a buffer hold, for a device to store there: a copy that is thrown away
+   * is no loss, one that is written back later overtakes what the device has stored, and until it has, whoever
+   * loads a word does not get its value.
+   */
+  abandoned(cpu: ObservedCpu, pa: number, sizeBytes: number): void {
+    const { shadow, m } = this;
+    for (let word = pa >>> 2; word < (pa + sizeBytes) >>> 2; word++) {
+      m.touched?.mark((word << 2) >>> m.lineShift);
+      m.events?.push(EVENT.BEHIND, cpu.index, word << 2, 1, 0);
+      if (m.threaded) Atomics.add(shadow.version, word, 1);
+      else shadow.version[word]++;
+    }
   }
 
   /** Contract point: the frame is free, and no access may reach it through an older translation. */

@@ -16,6 +16,7 @@ import {
 } from '../machine/check-port.ts';
 import { nameDevices } from '../machine/cpu-names.ts';
 import type { Platform } from '../machine/platform.ts';
+import { asidRules } from './asid-rules.ts';
 import { diagnoses, type FindingKind, type FindingRecord, findingKinds } from './finding.ts';
 import { remedyOf } from './remedies.ts';
 
@@ -98,6 +99,7 @@ function describe(
     case 'flush-order':
       return flushOrder(finding);
     case 'invariant':
+      if (finding.detail in asidRules) return asidRule(finding);
       return {
         title: `CPU ${finding.cpu}: ${findingKinds.invariant}`,
         lines: [
@@ -161,7 +163,7 @@ function walker(f: FindingRecord, platform: Platform, isDevice: boolean): Descri
     lines: [
       line('access', `a walk for virtual ${hex(f.va)} on CPU ${f.cpu} at cycle ${f.clock}`),
       line('copy', `the table word at ${hex(f.ptePa)}, version ${f.version}, read from ${reads}`),
-      line('culprit', `${wrote(f)}: ${entryWords(f.newestPte)}`),
+      line('culprit', f.other >= 0 ? tableWrite(f) : `${wrote(f)}: ${entryWords(f.newestPte)}`),
       line('missing', `the new entry was not made visible where the walker reads (${reads})`),
     ],
   };
@@ -216,6 +218,8 @@ function staleCopy(f: FindingRecord, byDevice: boolean): Description {
   const at = `${hex(f.pa)} (virtual ${hex(f.va)})`;
   const uncached = f.place === PLACE_UNCACHED || f.place === PLACE_UNCACHED_FETCH || f.place === PLACE_MEMORY;
   const missing = missingMaintenance(f, uncached, byDevice);
+  const isOther = isOfAnotherPage(f);
+  const whose = isOther ? 'a word of another page,' : `version ${f.version} of the word,`;
   return {
     title: `CPU ${f.cpu} ${did} that is not the newest of its location`,
     lines: [
@@ -223,23 +227,35 @@ function staleCopy(f: FindingRecord, byDevice: boolean): Description {
         'access',
         `CPU ${f.cpu} read ${hex(f.got)} at ${at} at cycle ${f.clock}; it should be ${hex(f.expected)}`,
       ),
-      line('copy', `version ${f.version} of the word, from ${placeName(f.place, f.cpu)}`),
-      line('culprit', wrote(f)),
+      line('copy', `${whose} from ${placeName(f.place, f.cpu)}`),
+      line('culprit', isOther ? `virtual ${hex(f.va)} was another page when that line was filled` : wrote(f)),
       line('missing', missing),
     ],
   };
+}
+
+/** Is the copy one of another location, which only a virtual tag can take it for this one? */
+function isOfAnotherPage(f: FindingRecord): boolean {
+  return f.version >= f.newest && f.got !== f.expected;
 }
 
 function missingMaintenance(f: FindingRecord, uncached: boolean, byDevice: boolean): string {
   if (f.place === PLACE_FETCHED_AHEAD) {
     return `a context synchronization (ISB) on CPU ${f.cpu} after the caches were maintained`;
   }
+  if (isOfAnotherPage(f)) {
+    return `the line was not dropped on CPU ${f.cpu} before its tag could match this page: same virtual address, same address space or ASID`;
+  }
   if (byDevice) {
     return `an invalidate of the line on CPU ${f.cpu} after CPU ${f.writer} wrote it past the caches, before the CPU read`;
   }
-  return uncached
-    ? `version ${f.newest} was not cleaned from the cache that holds it to where CPU ${f.cpu} reads`
-    : `CPU ${f.cpu} did not invalidate its copy after version ${f.newest} was written`;
+  if (uncached) {
+    return `version ${f.newest} was not cleaned from the cache that holds it to where CPU ${f.cpu} reads`;
+  }
+  if (f.kind === 'stale-data' && f.writer === f.cpu) {
+    return `version ${f.newest} was written by another way than this copy is reached: it was not cleaned before the copy was made, or the copy not dropped after it`;
+  }
+  return `CPU ${f.cpu} did not invalidate its copy after version ${f.newest} was written`;
 }
 
 function oldData(f: FindingRecord): Description {
@@ -353,5 +369,13 @@ function flushOrder({ cpu, va, detail }: FindingRecord): Description {
   return {
     title: `CPU ${cpu}: ${findingKinds['flush-order']}`,
     lines: [line('access', `CPU ${cpu} changed the mapping of virtual ${hex(va)}`), line('missing', missing)],
+  };
+}
+
+function asidRule(f: FindingRecord): Description {
+  const { title, found, missing } = asidRules[f.detail];
+  return {
+    title: `CPU ${f.cpu}: ${title}`,
+    lines: [line('access', found(f)), line('missing', missing)],
   };
 }

@@ -1,6 +1,7 @@
 /** What would have prevented a finding, in the operations of the platform it was found on. */
 import { PLACE_FETCHED_AHEAD, PLACE_L1D, PLACE_L1I, PLACE_L2 } from '../machine/check-port.ts';
 import type { Platform } from '../machine/platform.ts';
+import { asidRules } from './asid-rules.ts';
 import type { FindingRecord } from './finding.ts';
 
 /** One sentence for the kernel's author. @param processors CPUs that are no devices: the first ones */
@@ -44,6 +45,7 @@ export function remedyOf(finding: FindingRecord, platform: Platform, processors:
     case 'flush-order':
       return 'flush the cache, change the table, flush the TLB, in this order and each time';
     case 'invariant':
+      if (finding.detail in asidRules) return asidRules[finding.detail].remedy;
       return 'see the description of the scenario';
   }
 }

@@ -20,16 +20,19 @@ import { costCaption } from '../report/cost-caption.ts';
 import { costText } from '../report/cost-text.ts';
 import { costReport, toJson } from '../report/json.ts';
 import { wrap } from '../report/text.ts';
+import { asidCost, worldSwitchCost } from './cost-asid.ts';
+import { flushCost } from './cost-flush.ts';
 import { EXIT, UsageError } from './errors.ts';
 import { drawSeed, integer, integers, resolvePlatform, seedOption } from './options.ts';
 import { Interrupt, Progress, print, stdoutStyle } from './terminal.ts';
 
 interface CostFlags {
-  readonly cpus: number[];
-  readonly pages: number[];
+  readonly cpus?: number[];
+  readonly pages?: number[];
   readonly mechanism: Mechanism | 'both';
   readonly host: 'lockstep' | 'threads' | 'both';
-  readonly platform: string;
+  readonly work?: number[];
+  readonly platform?: string;
   readonly seed?: number;
   readonly quantum: number;
   readonly maxSteps: number;
@@ -39,18 +42,39 @@ interface CostFlags {
   readonly quiet?: boolean;
 }
 
+const DEFAULT_CPUS = [1, 2, 4, 8, 16];
+const DEFAULT_PAGES = [1, 8, 64];
+const EXPERIMENTS =
+  'tlb-shootdown: the initiator of a munmap, and its targets; flush: every flush interface; context-flush: flushing a context, and giving the address space another one; asid: ASIDs that run out, and what they save; world-switch: to a guest and back, in five designs';
+
 /** @param done takes the exit code */
 export function costCommand(done: (code: number) => void): Command {
   const mechanism = new Option('--mechanism <name>', 'how TLBs are flushed').choices([...mechanisms, 'both']);
   const host = new Option('--host <host>', 'whose cycles').choices(['lockstep', 'threads', 'both']);
   return new Command('cost')
     .description('measure what a mechanism costs, in simulated cycles')
-    .argument('<experiment>', 'tlb-shootdown: the initiator of a munmap, and its targets')
-    .option('--cpus <list>', 'CPU counts', integers('--cpus', 1, 64), [1, 2, 4, 8, 16])
-    .option('--pages <list>', 'pages a munmap', integers('--pages', 1, 512), [1, 8, 64])
+    .argument('<experiment>', EXPERIMENTS)
+    .option(
+      '--cpus <list>',
+      'CPU counts (default: 1,2,4,8,16; of flushes: 1 and 4, if there are so many)',
+      integers('--cpus', 1, 64),
+    )
+    .option(
+      '--pages <list>',
+      'pages a munmap or a flush; pages in use (default: 1,8,64; of asid 0 to 256, of world-switch 2,8,16,48)',
+      integers('--pages', 0, 512),
+    )
+    .option(
+      '--work <list>',
+      'world-switch: cycles of other work between two switches (default: 0,1000,10000,100000)',
+      integers('--work', 0, 10_000_000),
+    )
     .addOption(mechanism.default('both'))
     .addOption(host.default('lockstep'))
-    .option('--platform <name|file>', 'a built-in platform, or your own as a JSON file', 'neoverse')
+    .option(
+      '--platform <name|file>',
+      'a built-in platform, or your own as a JSON file (default: neoverse; of world-switch: arm1136)',
+    )
     .addOption(seedOption())
     .option(
       '--quantum <cycles>',
@@ -77,18 +101,27 @@ export function costCommand(done: (code: number) => void): Command {
 }
 
 async function cost(experiment: string, flags: CostFlags): Promise<number> {
-  if (experiment !== 'tlb-shootdown') {
-    throw new UsageError(`cost: there is no experiment '${experiment}': use tlb-shootdown`);
-  }
-  const platform = resolvePlatform(flags.platform);
+  const usual = experiment === 'world-switch' ? 'arm1136' : 'neoverse';
+  const platform = resolvePlatform(flags.platform ?? usual);
   const seed = flags.seed ?? drawSeed();
+  if (experiment === 'flush' || experiment === 'context-flush') {
+    return flushCost(experiment, platform, flags, seed);
+  }
+  if (experiment === 'asid') return asidCost(platform, flags, seed);
+  if (experiment === 'world-switch') return worldSwitchCost(platform, flags, seed);
+  if (experiment !== 'tlb-shootdown') {
+    throw new UsageError(
+      `cost: there is no experiment '${experiment}': use tlb-shootdown, flush, context-flush, asid or world-switch`,
+    );
+  }
   const limits = {
     seed,
     quantumCycles: flags.quantum,
     maxSteps: flags.maxSteps,
     maxSeconds: flags.maxSeconds,
   };
-  const cells = costCells(mechanismsOf(flags, platform), flags.cpus, flags.pages);
+  const { cpus = DEFAULT_CPUS, pages = DEFAULT_PAGES } = flags;
+  const cells = costCells(mechanismsOf(flags, platform), cpus, pages);
   // Before anything runs: whatever cannot be done is said at once.
   for (const cell of cells) costJob(platform, cell, limits);
   const hosts = flags.host === 'both' ? (['lockstep', 'threads'] as const) : [flags.host];

@@ -8,6 +8,7 @@ import { EXIT, UsageError } from './errors.ts';
 import { exploreCommand, verifyCommand } from './explore.ts';
 import { listCommand } from './list.ts';
 import { litmusCommand } from './litmus.ts';
+import { matrixCommand } from './matrix.ts';
 import { newCommand } from './new.ts';
 import { platformCommand } from './platform.ts';
 import { replayCommand, shrinkCommand } from './replay.ts';
@@ -35,10 +36,11 @@ export async function main(argv: readonly string[]): Promise<number> {
     .addHelpText('after', CODES);
   const commands = [
     listCommand(),
-    platformCommand(),
+    platformCommand(done),
     newCommand(),
     runCommand(done),
     stressCommand(done),
+    matrixCommand(done),
     exploreCommand(done),
     verifyCommand(done),
     replayCommand(done),

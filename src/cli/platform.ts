@@ -1,9 +1,10 @@
 /** flushlab platform: print a platform or the schema, or check a file. */
 import { Command } from 'commander';
+import { flushFlaws } from '../lab/flush-flaws.ts';
 import { platformJsonSchema, platforms } from '../platforms/index.ts';
 import { toJson } from '../report/json.ts';
 import { table } from '../report/text.ts';
-import { UsageError } from './errors.ts';
+import { EXIT, UsageError } from './errors.ts';
 import { resolvePlatform } from './options.ts';
 import { print } from './terminal.ts';
 
@@ -13,7 +14,12 @@ interface PlatformFlags {
   readonly check?: string;
 }
 
-export function platformCommand(): Command {
+const HELP = `
+Exit code with --check: 0 if the file describes a platform on which every flush interface of the kernel keeps its
+contract, 1 if some do not, with a line for each, 2 if it describes none.`;
+
+/** @param done takes the exit code */
+export function platformCommand(done: (code: number) => void): Command {
   return new Command('platform')
     .description('print a platform as JSON: to read, or to start your own from')
     .argument(
@@ -22,11 +28,15 @@ export function platformCommand(): Command {
     )
     .option('--list', 'list the built-in platforms')
     .option('--schema', 'print the JSON schema of a platform')
-    .option('--check <file>', 'say whether a file describes a platform')
-    .action((name: string | undefined, flags: PlatformFlags) => run(name, flags));
+    .option(
+      '--check <name|file>',
+      'say whether a file describes a platform, and try every flush interface of the kernel on it',
+    )
+    .addHelpText('after', HELP)
+    .action(async (name: string | undefined, flags: PlatformFlags) => done(await run(name, flags)));
 }
 
-function run(name: string | undefined, { schema, list, check }: PlatformFlags): void {
+async function run(name: string | undefined, { schema, list, check }: PlatformFlags): Promise<number> {
   const asked = [name !== undefined, list === true, schema === true, check !== undefined];
   if (asked.filter(Boolean).length !== 1) {
     const names = Object.keys(platforms).join(', ');
@@ -34,10 +44,20 @@ function run(name: string | undefined, { schema, list, check }: PlatformFlags): 
   }
   if (schema === true) print(toJson(platformJsonSchema()));
   else if (list === true) print(listText());
-  else if (check !== undefined) {
-    const { name: found, title } = resolvePlatform(check);
-    print(`${check}: describes platform '${found}' (${title})`);
-  } else if (name !== undefined) print(toJson(resolvePlatform(name)));
+  else if (check !== undefined) return checkPlatform(check);
+  else if (name !== undefined) print(toJson(resolvePlatform(name)));
+  return EXIT.OK;
+}
+
+/** @throws UsageError if the file describes no platform */
+async function checkPlatform(reference: string): Promise<number> {
+  const platform = resolvePlatform(reference);
+  print(`${reference}: describes platform '${platform.name}' (${platform.title})`);
+  const flaws = await flushFlaws(platform);
+  for (const flaw of flaws) print(`${reference}: ${flaw}`);
+  if (flaws.length > 0) return EXIT.VIOLATION;
+  print(`${reference}: every flush interface of the kernel keeps its contract on it`);
+  return EXIT.OK;
 }
 
 function listText(): string {

@@ -62,6 +62,19 @@ export function* findArea(
   return undefined;
 }
 
+/** Everything that is mapped. The space's lock is held. */
+export function* allAreas(cpu: Cpu, space: AddressSpace, uncached: boolean): Steps<Area[]> {
+  const areas: Area[] = [];
+  for (let slot = 0; slot < MAX_AREAS; slot++) {
+    const at = space.areasPa + slot * 12;
+    const endPage = yield* cpu.loadPhysical(at + 4, 4, uncached);
+    if (endPage === 0) continue;
+    const startPage = yield* cpu.loadPhysical(at, 4, uncached);
+    areas.push({ slot, startPage, endPage, permissions: yield* cpu.loadPhysical(at + 8, 4, uncached) });
+  }
+  return areas;
+}
+
 /** Writes an area; an `endPage` of 0 removes it. The space's lock is held. */
 export function* writeArea(cpu: Cpu, space: AddressSpace, area: Area, uncached: boolean): Steps {
   const at = space.areasPa + area.slot * 12;

@@ -43,7 +43,7 @@ export function bootMap(
 }
 
 /** Physical address of the last-level entry of `va`; the levels above must be there. */
-export function bootEntryOf(machine: Machine, space: AddressSpace, va: number): number {
+export function bootEntryOf(machine: Machine, space: Pick<AddressSpace, 'root'>, va: number): number {
   const { translation } = machine;
   let table = space.root;
   for (let level = 0; level < translation.depth; level++) {

@@ -2,8 +2,9 @@
  * User threads that have been running when a race begins: their TLBs are warm. There is no paging: what is
  * mapped was mapped at boot, and an access that faults is the end of that access.
  */
-import { type Cpu, SegmentationFault, type Steps, type Vectors } from '../machine/cpu.ts';
+import { type Cpu, SegmentationFault, STEP, type Steps, type Vectors } from '../machine/cpu.ts';
 import type { Machine } from '../machine/machine.ts';
+import { MISS } from '../machine/translation.ts';
 import { pageWalk } from '../machine/walker.ts';
 import type { AddressSpace } from './address-space.ts';
 import { bootAllInto } from './boot-process.ts';
@@ -64,4 +65,17 @@ export function* unlessFaulting(access: Steps<number>): Steps<boolean> {
 export function* speculate(cpu: Cpu, va: number): Steps {
   const { machine, hw } = cpu;
   if (machine.platform.mmu.refill === 'hardware') yield* pageWalk(machine, hw, va, false, false);
+}
+
+/**
+ * A load on a path that is not taken, as far as its translation goes: it looks the TLB up like any other, and walks
+ * only if nothing matches.
+ */
+export function* speculativeLoad(cpu: Cpu, va: number): Steps {
+  const { machine, hw } = cpu;
+  yield STEP;
+  machine.state.lockCpu(hw);
+  const pa = machine.translation.lookup(hw, va, false, false, false);
+  machine.state.unlockCpu(hw);
+  if (pa === MISS) yield* speculate(cpu, va);
 }

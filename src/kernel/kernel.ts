@@ -18,6 +18,7 @@ import {
   laySpace,
   writeArea,
 } from './address-space.ts';
+import { usualOrder, writeContext } from './asid/context-registers.ts';
 import { BootMemory } from './boot-memory.ts';
 import {
   CALL_VECTOR,
@@ -26,6 +27,7 @@ import {
   CrossCalls,
   layCrossCalls,
 } from './cross-call.ts';
+import { CacheCalls } from './flush/cache-calls.ts';
 import { Frames, type FramesLayout, layFrames } from './frames.ts';
 import { PageTable } from './page-table.ts';
 import { type SpinLock, spinLock, spinUnlock } from './spin-lock.ts';
@@ -40,23 +42,27 @@ export interface KernelPolicy extends FlushPolicy {
 export const USED = PTE.VALID | PTE.ACCESSED | PTE.DIRTY;
 export const READ_WRITE = USED | PTE.WRITE;
 
+/** Number of cache flushes among the functions of cross calls; that of TLB flushes is 0. */
+const CACHE_CALL = 1;
 /** Number of the first of a kernel's own functions among those of cross calls. */
-export const FIRST_CALL = 1;
+export const FIRST_CALL = 2;
 
 export interface KernelLayout {
   readonly frames: FramesLayout;
   readonly calls: CrossCallLayout;
   readonly spaces: readonly AddressSpace[];
+  /** Present where the port takes a lock around each broadcast flush. */
+  readonly broadcastLock: SpinLock | null;
 }
 
 /** Figures that the kernel leaves in a CPU's notes. */
 export const NOTE = { SHOOTDOWNS: 0, SHOOTDOWN_CYCLES: 1, SHOOTDOWN_PAGES: 2, USER: 8 } as const;
 
-/** Lays kernel structures out; `prepare` may take boot memory of its own before the frames get the rest. */
+/** Lays kernel structures out; `prepare` may take boot memory and locks of its own before the frames get the rest. */
 export function layKernel<T>(
   machine: Machine,
   spaceNames: readonly string[],
-  prepare: (boot: BootMemory, spaces: readonly AddressSpace[]) => T,
+  prepare: (boot: BootMemory, spaces: readonly AddressSpace[], lock: (name: string) => SpinLock) => T,
 ): { kernel: KernelLayout; prepared: T } {
   const boot = new BootMemory(machine);
   let ghosts = 0;
@@ -64,9 +70,10 @@ export function layKernel<T>(
   const spaces = spaceNames.map((name, i) => laySpace(boot, name, i + 1, lock(name)));
   const serialized = machine.platform.crossCallsSerialized ? lock('cross call') : null;
   const calls = layCrossCalls(boot, machine.options.cpus, serialized);
+  const broadcastLock = machine.platform.broadcast?.serialized === true ? lock('flush') : null;
   const frameLock = lock('frame');
-  const prepared = prepare(boot, spaces);
-  return { kernel: { frames: layFrames(boot, frameLock), calls, spaces }, prepared };
+  const prepared = prepare(boot, spaces, lock);
+  return { kernel: { frames: layFrames(boot, frameLock), calls, spaces, broadcastLock }, prepared };
 }
 
 /** A kernel that flushes as its platform asks for it. */
@@ -84,12 +91,13 @@ export class Kernel implements Vectors {
   readonly frames: Frames;
   readonly tables: PageTable;
   readonly flush: TlbFlush;
+  readonly caches: CacheCalls;
   readonly calls: CrossCalls;
   /** Kernel data is read past the caches where no protocol keeps them coherent. */
   readonly uncached: boolean;
   private readonly checker: Checker | null;
   private readonly policy: KernelPolicy;
-  private readonly spaces: readonly AddressSpace[];
+  readonly spaces: readonly AddressSpace[];
 
   /** @param moreCalls what cross calls may run besides the flush, numbered from FIRST_CALL */
   constructor(
@@ -106,8 +114,10 @@ export class Kernel implements Vectors {
     this.uncached = machine.platform.coherence === 'none';
     this.frames = new Frames(layout.frames, checker, this.uncached);
     this.tables = new PageTable(machine);
-    this.calls = new CrossCalls(layout.calls, this.uncached, [flushCall, ...moreCalls]);
-    this.flush = new TlbFlush(machine, policy, this.calls, this.uncached);
+    const cacheCall: CallFunction = (cpu, a, b, c) => this.caches.handle(cpu, a, b, c);
+    this.calls = new CrossCalls(layout.calls, this.uncached, [flushCall, cacheCall, ...moreCalls]);
+    this.flush = new TlbFlush(machine, policy, this.calls, this.uncached, layout);
+    this.caches = new CacheCalls(this, CACHE_CALL);
   }
 
   /** Runs a space on this CPU from now on. */
@@ -115,7 +125,9 @@ export class Kernel implements Vectors {
     const bit = 1 << (cpu.index & 31);
     const mask = space.cpuMaskPa + (cpu.index >> 5) * 4;
     yield* cpu.modifyPhysical(mask, (old) => (old | bit) >>> 0, this.uncached);
-    yield* cpu.setContext(space.root, space.asid);
+    yield* this.caches.beforeSwitch(cpu, space);
+    const registers = { order: usualOrder(this.machine.platform), reservedRoot: space.root };
+    yield* writeContext(cpu, registers, space.root, space.asid);
     const { hasAsids } = this.machine.translation;
     if (hasAsids && this.machine.platform.mmu.walkCache?.asidTagged !== false) return;
     // What the last space has left behind carries no tag that tells it from what is this one's.
@@ -150,6 +162,7 @@ export class Kernel implements Vectors {
     yield* spinLock(cpu, space.lock, this.uncached);
     const area = yield* findArea(cpu, space, va >>> PAGE_SHIFT, this.uncached);
     if (area) yield* writeArea(cpu, space, { ...area, endPage: 0 }, this.uncached);
+    yield* this.caches.pages(cpu, space, va, pages);
     const began = cpu.clock;
     const entries: number[] = [];
     const freed: number[] = [];
@@ -174,6 +187,7 @@ export class Kernel implements Vectors {
     yield* spinLock(cpu, space.lock, this.uncached);
     const area = yield* findArea(cpu, space, va >>> PAGE_SHIFT, this.uncached);
     if (area) yield* writeArea(cpu, space, { ...area, permissions }, this.uncached);
+    yield* this.caches.pages(cpu, space, va, pages);
     const began = cpu.clock;
     const entries: number[] = [];
     for (let page = 0; page < pages; page++) {

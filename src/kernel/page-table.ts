@@ -3,10 +3,13 @@
  * its walker to see: cached, through an uncached alias, or cached and then cleaned.
  */
 import { frameAddress, PTE } from '../machine/attributes.ts';
+import type { LineOperation } from '../machine/cache-maintenance.ts';
 import type { Cpu, Steps } from '../machine/cpu.ts';
 import type { Machine } from '../machine/machine.ts';
 import { PAGE_BYTES } from '../machine/platform.ts';
 import type { BootMemory } from './boot-memory.ts';
+
+const CLEAN: LineOperation = { clean: true, invalidate: false };
 
 /** Builds the upper levels for `pages` pages from `va`, so that only leaves change later. */
 export function layTables(boot: BootMemory, root: number, va: number, pages: number): void {
@@ -82,8 +85,18 @@ export class PageTable {
 
   /** Writes an entry so that the walker will see it, once this CPU's stores have drained. */
   *write(cpu: Cpu, ptePa: number, entry: number): Steps {
-    yield* cpu.storePhysical(ptePa, entry, 4, this.uncached);
+    yield* this.store(cpu, ptePa, entry);
     if (this.cleans) yield* this.cleanRange(cpu, ptePa, 4);
+  }
+
+  /** The store of `write` alone: the walker sees it after `clean` and a barrier. */
+  *store(cpu: Cpu, ptePa: number, entry: number): Steps {
+    yield* cpu.storePhysical(ptePa, entry, 4, this.uncached);
+  }
+
+  /** Writes the line of an entry back to where the walker reads, on platforms that do so; a barrier is to follow. */
+  *clean(cpu: Cpu, ptePa: number): Steps {
+    if (this.cleans) yield* this.cleanLines(cpu, ptePa, 4);
   }
 
   /**
@@ -97,11 +110,15 @@ export class PageTable {
   }
 
   private *cleanRange(cpu: Cpu, pa: number, sizeBytes: number): Steps {
+    yield* this.cleanLines(cpu, pa, sizeBytes);
+    yield* cpu.dsb();
+  }
+
+  private *cleanLines(cpu: Cpu, pa: number, sizeBytes: number): Steps {
     const { lineBytes, mmu } = this.machine.platform;
     const reach = mmu.walkerReads === 'memory' ? 'memory' : 'unification';
     for (let at = pa - (pa % lineBytes); at < pa + sizeBytes; at += lineBytes) {
-      yield* cpu.cleanPhysical(at, reach);
+      yield* cpu.maintainPhysical(at, CLEAN, reach);
     }
-    yield* cpu.dsb();
   }
 }

@@ -6,9 +6,10 @@
 import type { Cpu, Steps } from '../machine/cpu.ts';
 import type { Machine } from '../machine/machine.ts';
 import { PAGE_BYTES } from '../machine/platform.ts';
-import { TLBI_ALL, TLBI_ASID, TLBI_VA } from '../machine/tlb.ts';
+import { TLBI_ALL, TLBI_ASID, TLBI_VA, TLBI_VA_ALL_ASIDS } from '../machine/tlb.ts';
 import { type AddressSpace, ranOn } from './address-space.ts';
 import type { CrossCalls } from './cross-call.ts';
+import { type SpinLock, spinLock, spinUnlock } from './spin-lock.ts';
 
 export type Mechanism = 'cross-call' | 'broadcast' | 'local-only' | 'none';
 
@@ -27,6 +28,13 @@ export function properFlush(mechanism: Mechanism): FlushPolicy {
   return { mechanism, barrierBefore: true, barrierAfter: true };
 }
 
+/** What of a kernel's layout flushes depend on. */
+interface FlushLayout {
+  readonly spaces: readonly AddressSpace[];
+  /** Taken around each broadcast flush where the port of the machine does so. */
+  readonly broadcastLock: SpinLock | null;
+}
+
 /** Number of the local flush among the functions of cross calls: arguments kind, address, ASID << 16 | pages. */
 const CALL_FLUSH = 0;
 
@@ -37,7 +45,7 @@ export function* flushCall(cpu: Cpu, kind: number, va: number, asidAndPages: num
 
 /** Invalidates on this CPU, a page an operation, and synchronizes it. */
 function* flushLocal(cpu: Cpu, kind: number, va: number, pages: number, asid: number): Steps {
-  if (kind === TLBI_VA) {
+  if (kind === TLBI_VA || kind === TLBI_VA_ALL_ASIDS) {
     for (let page = 0; page < pages; page++) {
       yield* cpu.tlbiLocal(kind, va + page * PAGE_BYTES, 1, asid);
     }
@@ -50,12 +58,20 @@ export class TlbFlush {
   private readonly policy: FlushPolicy;
   private readonly calls: CrossCalls;
   private readonly uncached: boolean;
+  private readonly layout: FlushLayout;
 
-  constructor(machine: Machine, policy: FlushPolicy, calls: CrossCalls, uncached: boolean) {
+  constructor(
+    machine: Machine,
+    policy: FlushPolicy,
+    calls: CrossCalls,
+    uncached: boolean,
+    layout: FlushLayout = { spaces: [], broadcastLock: null },
+  ) {
     this.machine = machine;
     this.policy = policy;
     this.calls = calls;
     this.uncached = uncached;
+    this.layout = layout;
   }
 
   /** One page of a space. */
@@ -82,6 +98,21 @@ export class TlbFlush {
     return this.flush(cpu, null, TLBI_ALL, 0, 1);
   }
 
+  /**
+   * Pages of the kernel's own mappings, on every CPU. Where these are global, one operation a page removes
+   * them; where each context has its own, all contexts that have run are walked.
+   */
+  *kernelRange(cpu: Cpu, va: number, pages: number): Steps {
+    const { mmu } = this.machine.platform;
+    if (mmu.kernelMappings === 'global' || mmu.tlb.asidBits === 0) {
+      yield* this.flush(cpu, null, TLBI_VA_ALL_ASIDS, va, pages);
+      return;
+    }
+    for (const space of this.layout.spaces) {
+      if ((yield* ranOn(cpu, space, this.uncached)).length > 0) yield* this.range(cpu, space, va, pages);
+    }
+  }
+
   private *flush(cpu: Cpu, space: AddressSpace | null, kind: number, va: number, pages: number): Steps {
     const { policy, machine } = this;
     const asid = space?.asid ?? 0;
@@ -102,9 +133,13 @@ export class TlbFlush {
   }
 
   private *broadcast(cpu: Cpu, kind: number, va: number, pages: number, asid: number): Steps {
-    const { policy, machine } = this;
+    const { policy, machine, layout, uncached } = this;
+    if (layout.broadcastLock) yield* spinLock(cpu, layout.broadcastLock, uncached);
     if (policy.barrierBefore) yield* cpu.dsb();
-    if (kind !== TLBI_VA || machine.platform.broadcast?.rangeOperations === true) {
+    if (
+      (kind !== TLBI_VA && kind !== TLBI_VA_ALL_ASIDS) ||
+      machine.platform.broadcast?.rangeOperations === true
+    ) {
       yield* cpu.tlbiBroadcast(kind, va, pages, asid);
     } else {
       for (let page = 0; page < pages; page++) {
@@ -113,6 +148,7 @@ export class TlbFlush {
     }
     if (policy.barrierAfter) yield* cpu.dsb();
     yield* cpu.isb();
+    if (layout.broadcastLock) yield* spinUnlock(cpu, layout.broadcastLock, uncached);
   }
 
   private *callOthers(
@@ -123,7 +159,7 @@ export class TlbFlush {
     pages: number,
     asid: number,
   ): Steps {
-    const everybody = this.machine.state.cpus.map((c) => c.index);
+    const everybody = this.machine.state.processors.map((c) => c.index);
     const ran = space ? yield* ranOn(cpu, space, this.uncached) : everybody;
     const others = ran.filter((index) => index !== cpu.index);
     const targets = this.policy.targets ? yield* this.policy.targets(cpu, others) : others;

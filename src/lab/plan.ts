@@ -15,6 +15,7 @@ import {
 
 export interface Plan {
   readonly scenario: Scenario;
+  /** Its `expect` is what it must show on the plan's platform. */
   readonly variant: Variant;
   readonly platform: Platform;
   readonly cpus: number;
@@ -65,12 +66,15 @@ export function makePlan(request: PlanRequest): Plan {
       `${scenario.name} runs on ${parts.cpus} CPUs with these parameters: leave out --cpus ${request.cpus}`,
     );
   }
-  const platform = parts.platform ?? request.platform ?? defaultPlatform(scenario, variant);
-  const cpus = parts.cpus ?? request.cpus ?? Math.min(scenario.defaultCpus, platform.maxCpus);
+  const asked = parts.platform ?? request.platform ?? defaultPlatform(scenario, variant);
+  const platform = scenario.machineFor?.(asked) ?? asked;
+  const most = platform.maxCpus + (parts.devices ?? 0);
+  const cpus = parts.cpus ?? request.cpus ?? Math.min(scenario.defaultCpus, most);
   const reason = variant.unsupported?.(platform);
   if (reason !== undefined) throw new ScenarioError(`variant '${variant.name}': ${reason}`);
-  checkCpus(scenario, platform, cpus);
-  return { scenario, variant, platform, cpus, parameters, parts };
+  checkCpus(scenario, platform, cpus, most);
+  const expect = variant.expectOn?.(platform).expect ?? variant.expect;
+  return { scenario, variant: { ...variant, expect }, platform, cpus, parameters, parts };
 }
 
 function defaultPlatform(scenario: Scenario, variant: Variant): Platform {
@@ -108,14 +112,13 @@ export function platformOf(platform: unknown, where: string): Platform {
   );
 }
 
-function checkCpus(scenario: Scenario, platform: Platform, cpus: number): void {
+function checkCpus(scenario: Scenario, { name }: Platform, cpus: number, most: number): void {
   const { minCpus } = scenario;
   if (cpus < minCpus) {
     throw new ScenarioError(`${scenario.name} needs at least ${minCpus} CPUs: use --cpus ${minCpus} or more`);
   }
-  if (cpus > platform.maxCpus) {
-    const { name, maxCpus } = platform;
-    throw new ScenarioError(`--cpus ${cpus}: ${name} has at most ${maxCpus}: use --cpus ${maxCpus} or fewer`);
+  if (cpus > most) {
+    throw new ScenarioError(`--cpus ${cpus}: ${name} has at most ${most}: use --cpus ${most} or fewer`);
   }
 }
 

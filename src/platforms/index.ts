@@ -5,6 +5,7 @@ import { arm926 } from './arm926.ts';
 import { arm1136 } from './arm1136.ts';
 import { arm1176 } from './arm1176.ts';
 import { cortexA9 } from './cortex-a9.ts';
+import { cortexA15 } from './cortex-a15.ts';
 import { hypersparc } from './hypersparc.ts';
 import { neoverse } from './neoverse.ts';
 import { r4000 } from './r4000.ts';
@@ -20,6 +21,7 @@ const all = [
   arm1176,
   arm11mpcore,
   cortexA9,
+  cortexA15,
   hypersparc,
   neoverse,
   r4000,

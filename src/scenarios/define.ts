@@ -5,8 +5,10 @@
 
 import type { Steps } from '../machine/cpu.ts';
 import type { Machine } from '../machine/machine.ts';
+import type { Platform } from '../machine/platform.ts';
 import type { Parameters, ProgramContext, Settings, StartedProgram, Workload } from '../program/workload.ts';
 import {
+  type JobParts,
   type ParameterSpec,
   type ReachableState,
   type Scenario,
@@ -29,12 +31,18 @@ export interface ScenarioDefinition<Layout> {
   /** CPUs of a run unless told otherwise, and the fewest that the programs can do with. */
   readonly cpus: number;
   readonly minCpus?: number;
+  /** So many of these CPUs, the last ones, are devices (see machine/device.ts); default: none. */
+  readonly devices?: number;
+  /** The machine that runs in place of the platform that was asked for. */
+  readonly machineFor?: (platform: Platform) => Platform;
   /** Name of a built-in platform. */
   readonly platform: string | ((variant: string) => string);
   /** Size at which every schedule can be explored; default: the normal size. */
   readonly small?: SmallSize;
   /** Limit on the steps of a run. */
   readonly maxSteps?: number;
+  /** All accesses of the programs are ordered by synchronization, so every load is judged. */
+  readonly strict?: boolean;
   /** Lays memory out before anything runs. What it returns must survive structured cloning. */
   setup(machine: Machine, settings: Settings): Layout;
   /** The program of the CPU `context.cpu`, alone or with its kernel entry points. */
@@ -74,9 +82,15 @@ export function defineScenario<Layout>(definition: ScenarioDefinition<Layout>): 
     minCpus: definition.minCpus ?? cpus,
     defaultPlatform: typeof platform === 'string' ? () => platform : platform,
     maxSteps: definition.maxSteps ?? 1_000_000,
+    ...((definition.strict || definition.devices) && { adapt: () => partsOf(definition) }),
     ...(small && { small }),
+    ...(definition.machineFor && { machineFor: definition.machineFor }),
     createWorkload: (parameters) => workloadOf(definition, parameters as Settings),
   };
+}
+
+function partsOf<Layout>({ strict, devices }: ScenarioDefinition<Layout>): JobParts {
+  return { ...(strict === true && { strict }), ...(devices !== undefined && { devices }) };
 }
 
 function workloadOf<Layout>(definition: ScenarioDefinition<Layout>, settings: Settings): Workload<Layout> {

@@ -1,4 +1,24 @@
 /** All scenarios. */
+import asidRollover from './asid/asid-rollover.ts';
+import ctxPurge from './asid/ctx-purge.ts';
+import pcidReorder from './asid/pcid-reorder.ts';
+import reservedAsid from './asid/reserved-asid.ts';
+import sharedAsid from './asid/shared-asid.ts';
+import unmapVsRollover from './asid/unmap-vs-rollover.ts';
+import worldSwitch from './asid/world-switch.ts';
+import badAlias from './flush/bad-alias.ts';
+import cowAlias from './flush/cow-alias.ts';
+import cowAliasFork from './flush/cow-alias-fork.ts';
+import type { FlushScenario } from './flush/define-flush.ts';
+import dmaCoherent from './flush/dma-coherent.ts';
+import dmaStreaming from './flush/dma-streaming.ts';
+import execPage from './flush/exec-page.ts';
+import kernelAliasWrite from './flush/kernel-alias-write.ts';
+import noncoherentSmp from './flush/noncoherent-smp.ts';
+import orderOfFlush from './flush/order-of-flush.ts';
+import pageFlip from './flush/page-flip.ts';
+import r4000Vce from './flush/r4000-vce.ts';
+import walkerNotCoherent from './flush/walker-not-coherent.ts';
 import gupFast from './races/gup-fast.ts';
 import hugetlbUnshare from './races/hugetlb-unshare.ts';
 import lazyWalk from './races/lazy-walk.ts';
@@ -27,7 +47,40 @@ export const races: readonly Scenario[] = [
   specRefill,
 ];
 
-export const scenarios: readonly Scenario[] = [tlbShootdown, randomCoherency, ...races];
+/** What each flush of the kernel is for, and on which machine. */
+export const flushScenarios: readonly FlushScenario[] = [
+  cowAlias,
+  cowAliasFork,
+  kernelAliasWrite,
+  badAlias,
+  pageFlip,
+  r4000Vce,
+  orderOfFlush,
+  walkerNotCoherent,
+  execPage,
+  dmaStreaming,
+  dmaCoherent,
+  noncoherentSmp,
+];
+
+/** Allocators of address-space identifiers. */
+export const asidScenarios: readonly Scenario[] = [
+  asidRollover,
+  reservedAsid,
+  worldSwitch,
+  unmapVsRollover,
+  pcidReorder,
+  ctxPurge,
+  sharedAsid,
+];
+
+export const scenarios: readonly Scenario[] = [
+  tlbShootdown,
+  randomCoherency,
+  ...races,
+  ...flushScenarios,
+  ...asidScenarios,
+];
 
 /** @throws ScenarioError naming the scenarios there are */
 export function findScenario(name: string): Scenario {

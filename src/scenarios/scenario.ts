@@ -3,11 +3,23 @@ import type { FindingKind } from '../checker/finding.ts';
 import type { Platform } from '../machine/platform.ts';
 import type { Parameters } from '../program/workload.ts';
 
+/** What a run must show: nothing, or findings of one of these kinds. */
+export type Expect = 'clean' | readonly FindingKind[];
+
+/** What a variant must show on one platform, and the fact of the platform that makes it so. */
+export interface Expectation {
+  readonly expect: Expect;
+  /** One sentence, with its source. */
+  readonly reason: string;
+}
+
 export interface Variant {
   readonly name: string;
   readonly title: string;
-  /** What a run must show: nothing, or findings of one of these kinds. */
-  readonly expect: 'clean' | readonly FindingKind[];
+  /** What a run must show, on the scenario's own platform at least. */
+  readonly expect: Expect;
+  /** What it must show on any platform that can run it; absent: `expect`, on all of them. */
+  expectOn?(platform: Platform): Expectation;
   /** Why this platform cannot run the variant, or undefined if it can. */
   unsupported?(platform: Platform): string | undefined;
 }
@@ -56,6 +68,11 @@ export interface Scenario {
   readonly small?: SmallSize;
   /** What a run needs beyond the defaults: its own platform, its way of judging. */
   adapt?(variant: string, parameters: Parameters): JobParts;
+  /**
+   * The machine that runs in place of the platform that was asked for, made of its description; of its own result it
+   * makes the same again.
+   */
+  machineFor?(platform: Platform): Platform;
   /** Parameter settings that `stress` goes through unless the user sets one of these parameters. */
   readonly stressOver?: readonly Readonly<Record<string, string>>[];
   /** Whether a result is what the variant must show, where `expect` alone cannot tell; undefined: it is. */
@@ -66,6 +83,8 @@ export interface Scenario {
 export interface JobParts {
   readonly platform?: Platform;
   readonly cpus?: number;
+  /** So many of the CPUs, the last ones, are devices. */
+  readonly devices?: number;
   readonly strict?: boolean;
   readonly serialized?: boolean;
   readonly keepGoing?: boolean;

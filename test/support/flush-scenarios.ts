@@ -7,6 +7,7 @@ import type { Job, RunResult } from '../../src/hosts/job.ts';
 import { runLockstep } from '../../src/hosts/lockstep.ts';
 import { RandomWalk } from '../../src/hosts/schedulers/random.ts';
 import { ThreadsHost } from '../../src/hosts/threads.ts';
+import { tooFewCpus } from '../../src/lab/matrix.ts';
 import { jobOf, makePlan } from '../../src/lab/plan.ts';
 import type { Platform } from '../../src/machine/platform.ts';
 import { platforms } from '../../src/platforms/index.ts';
@@ -74,7 +75,7 @@ export function disagreements(scenario: FlushScenario, variant: Variant, platfor
 const all = Object.values(platforms);
 const supported = (scenario: FlushScenario, variant: Variant) =>
   all.filter(
-    (platform) => platform.maxCpus >= scenario.minCpus && variant.unsupported?.(platform) === undefined,
+    (platform) => (variant.unsupported?.(platform) ?? tooFewCpus(scenario, variant, platform)) === undefined,
   );
 
 function rightOf({ variants, right }: FlushScenario): Variant {

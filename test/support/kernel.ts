@@ -31,6 +31,8 @@ export interface KernelOptions {
   readonly policy?: Partial<KernelPolicy>;
   readonly scheduler?: Scheduler;
   readonly seed?: number;
+  /** So many of the programs, the last ones, are those of devices. */
+  readonly devices?: number;
   prepare?(boot: BootMemory, spaces: readonly AddressSpace[], lock: (name: string) => SpinLock): void;
 }
 

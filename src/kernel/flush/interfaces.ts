@@ -13,6 +13,7 @@
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import type { AddressSpace } from '../address-space.ts';
 import type { Mapping, SharedPage } from '../rmap.ts';
+import type { CodeOmissions } from './code-interfaces.ts';
 
 /** A page as one address space sees it. */
 export interface UserPage {
@@ -71,7 +72,7 @@ export interface FlushInterfaces {
    * Words of the kernel's own mapping, `sizeBytes` from physical address `pa`, are code now: every CPU
    * fetches what was stored last, as soon as this returns.
    */
-  flushIcacheRange(cpu: Cpu, pa: number, sizeBytes: number): Steps;
+  flushIcacheRange(cpu: Cpu, pa: number, sizeBytes: number, omit?: CodeOmissions): Steps;
   /** The kernel has written a page that is about to be mapped executable: whoever executes it fetches that. */
-  flushIcachePage(cpu: Cpu, page: UserPage): Steps;
+  flushIcachePage(cpu: Cpu, page: UserPage, omit?: CodeOmissions): Steps;
 }
