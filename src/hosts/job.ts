@@ -1,6 +1,6 @@
 /** What a run is, as plain data that crosses threads, and what comes out of it. */
 import type { FindingRecord } from '../checker/finding.ts';
-import type { Mutation } from '../machine/mutations.ts';
+import type { Mutation, ThreadMutation } from '../machine/mutations.ts';
 import type { AgentName, Platform } from '../machine/platform.ts';
 import type { CounterName } from '../machine/registers.ts';
 import type { ProgramSource } from '../program/workload.ts';
@@ -29,7 +29,7 @@ export interface Job {
   readonly quantumCycles: number;
   readonly maxSteps: number;
   readonly maxSeconds: number;
-  readonly mutation?: Mutation;
+  readonly mutation?: Mutation | ThreadMutation;
   /** A state that the programs' scenario declares: the run ends as soon as it is reached. */
   readonly goal?: string | undefined;
 }

@@ -51,7 +51,9 @@ export class Lockstep {
 
   /** Starts the programs; the machine must be as it was after set-up. */
   start(): void {
-    const { length } = this.machine.state.cpus;
+    const { agentsChanged, cpus } = this.machine.state;
+    const { length } = cpus;
+    agentsChanged.fill(-1);
     for (let cpu = 0; cpu < length; cpu++) this.runners[cpu] = this.session.start(cpu);
     this.left = length;
     this.choices = 0;

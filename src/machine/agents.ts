@@ -11,6 +11,7 @@ import type { CpuState } from './cpu-state.ts';
 import type { DataPort } from './data-port.ts';
 import { Interrupts } from './interrupts.ts';
 import { type AgentName, agentNames, PAGE_BYTES } from './platform.ts';
+import { Progress } from './progress.ts';
 import { CTL, TIME } from './registers.ts';
 import type { MachineState } from './state.ts';
 import type { StoreBuffer } from './store-buffer.ts';
@@ -60,6 +61,9 @@ export class Agents {
   /** Told of every action, in the thread that performs it and just before it does. */
   observer: ((choice: number) => void) | null = null;
 
+  /** What those that move a run on have to do, kept for schedulers: for machines of one thread. */
+  readonly progress: Progress;
+
   private readonly m: MachineState;
   private readonly parts: Parts;
   /** By CPU, the choice with parameter 0 of each agent that moves a run on; -1: the platform has none. */
@@ -76,6 +80,7 @@ export class Agents {
       broadcast: first('broadcast', cpu),
       ipi: first('ipi', cpu),
     }));
+    this.progress = new Progress(state, parts, (agent, cpu) => encodeAction(agent, cpu, 0));
   }
 
   /** Number of parameters that an agent of a CPU can be chosen with now; 0: nothing to do at all. */
@@ -224,51 +229,6 @@ export class Agents {
   /** True if an agent that moves the run on has something to do for a CPU. */
   hasProgress(cpu: CpuState): boolean {
     return cpu.buffered > 0 || this.parts.tlb.unacted(cpu) > 0 || Interrupts.inFlight(cpu) !== 0;
-  }
-
-  /** Result of `findEarliest`: the action and its time in cycles; -1 if there is none. */
-  earliestChoice = -1;
-  earliestCycles = 0;
-
-  /** Finds the action that comes first among the agents with a time of their own: before every choice. */
-  findEarliest(): void {
-    const { stores, tlb } = this.parts;
-    const { cpus } = this.m;
-    let agent: AgentName = 'drain';
-    let first = -1;
-    let vector = 0;
-    let earliest = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < cpus.length; i++) {
-      const cpu = cpus[i];
-      if (cpu.buffered > 0) {
-        const due = stores.dueCycles(cpu);
-        if (due < earliest) {
-          earliest = due;
-          first = i;
-          agent = 'drain';
-        }
-      }
-      if (tlb.unacted(cpu) > 0) {
-        const due = tlb.dueCycles(cpu);
-        if (due < earliest) {
-          earliest = due;
-          first = i;
-          agent = 'broadcast';
-        }
-      }
-      const flying = Interrupts.inFlight(cpu);
-      if (flying === 0) continue;
-      const lowest = 31 - Math.clz32(flying & -flying);
-      const due = cpu.time[TIME.IRQ + lowest];
-      if (due < earliest) {
-        earliest = due;
-        first = i;
-        agent = 'ipi';
-        vector = lowest;
-      }
-    }
-    this.earliestCycles = earliest;
-    this.earliestChoice = first < 0 ? -1 : encodeAction(agent, first, agent === 'ipi' ? vector : 0);
   }
 
   private evict(cpu: CpuState, parameter: number): void {

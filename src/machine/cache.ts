@@ -29,8 +29,13 @@ export function isDirty(state: number): boolean {
   return state === MODIFIED || state === OWNED;
 }
 
-const META_TICK = 0;
+/** In `meta`: counts the uses, up to LAST_TICK. */
+export const META_TICK = 0;
 const META_RANDOM = 1;
+/** The last use that may be counted without ageing everything afresh. */
+export const LAST_TICK = 0x7fff_fffe;
+/** Ways that `mru` can tell apart. */
+export const MRU_WAYS = 256;
 
 export class Cache {
   readonly sets: number;
@@ -202,7 +207,7 @@ export class Cache {
 
   private nextTick(): number {
     const tick = this.meta[META_TICK] + 1;
-    if (tick < 0x7fff_ffff) {
+    if (tick <= LAST_TICK) {
       this.meta[META_TICK] = tick;
       return tick;
     }

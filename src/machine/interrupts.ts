@@ -31,6 +31,7 @@ export class Interrupts {
     // One that is on its way already arrives when it would have: the second becomes one with it.
     if ((there & (1 << vector)) === 0) target.time[TIME.IRQ + vector] = cpu.clock + costs.ipiLatencyCycles;
     Atomics.or(target.ctl, this.delayed ? CTL.IRQ_IN_FLIGHT : CTL.IRQ_PENDING, 1 << vector);
+    this.m.noteAgents(target);
     Atomics.add(target.ctl, CTL.EVENT, 1);
     this.coherence.notify(target);
   }
@@ -43,6 +44,7 @@ export class Interrupts {
     // Never in neither place: who looks for a deadlock must see it.
     Atomics.or(target.ctl, CTL.IRQ_PENDING, bit);
     Atomics.and(target.ctl, CTL.IRQ_IN_FLIGHT, ~bit);
+    this.m.noteAgents(target);
   }
 
   /** True if the CPU would take an interrupt at its next step. */

@@ -65,7 +65,7 @@ export class Machine {
     this.caches = new CacheMaintenance(state, this.coherence, this.memory);
     this.interrupts = new Interrupts(state, this.coherence);
     this.agents = new Agents(state, this);
-    this.bulk = new BulkPort(state, this.port, this.translation);
+    this.bulk = new BulkPort(this);
     const done = (cpu: MachineState['cpus'][number]) => this.tlb.complete(cpu);
     this.port.accessDone = done;
     this.fetchPort.accessDone = done;

@@ -27,3 +27,11 @@ export const mutations = {
 } as const;
 
 export type Mutation = keyof typeof mutations;
+
+/** The same where only threads without a checker come by: see `Snoops.answer`. */
+export const threadMutations = {
+  'answer-keeps-copy': 'a CPU that answers a snoop itself keeps the copy that it should give up',
+  'answer-forgets-data': 'a CPU that answers a snoop itself does not say that its copy is dirty',
+} as const;
+
+export type ThreadMutation = keyof typeof threadMutations;

@@ -70,6 +70,8 @@ export const CTL = {
   DRAINING: 45,
   /** Ghost: how often the table that the walker reads next had been freed when the walker learnt of it. */
   WALK_GENERATION: 46,
+  /** 1: TLB entries are common, not private (TTBR.CnP). */
+  COMMON: 47,
   WORDS: 64,
 } as const;
 
@@ -110,7 +112,9 @@ export const GLOBAL = {
   REACHED: 83,
   /** Ghost: for each of them how many CPUs are in the stretch that goes with it. */
   WINDOWS: 96,
-  WORDS: 128,
+  /** Cycles for which the interconnect was occupied, modulo 2^32, where threads keep it (see MachineState). */
+  BUS_USED: 128,
+  WORDS: 144,
 } as const;
 
 export const STOP_NONE = 0;

@@ -11,8 +11,7 @@ import { ENTRY } from './tlb.ts';
 import { Touched } from './touched.ts';
 
 /** What is behind an invalid tag or beyond the last finding is never read, and one thread takes no locks. */
-export const NEVER_READ =
-  /^(cpu\d+\.\w+|shared|outer)\.(data|version)$|^bankLocks$|^shadow\.findings$/;
+export const NEVER_READ = /^(cpu\d+\.\w+|shared|outer)\.(data|version)$|^bankLocks$|^shadow\.findings$/;
 /** Stretches up to this length are copied by hand: calling somebody who is faster takes longer. */
 const BY_HAND_WORDS = 64;
 /** Words of memory, and what the checker keeps beside each. */

@@ -195,12 +195,13 @@ export class Snoops {
     const { reply } = by;
     const invalidate = (code & REQUEST_INVALIDATES) !== 0;
     const line = code >>> REQUEST_LINE_SHIFT;
-    const found = this.find(cpu, line);
+    let found = this.find(cpu, line);
+    if (m.mutation === 'answer-forgets-data') found &= ~HAD_DIRTY;
     if (found & HAD_DIRTY) for (let i = 0; i < data.length; i++) reply[REPLY.LINE + i] = data[i];
     const count = reply[REPLY.FOUND] & ~(REPLY.COUNT_ONE - 1);
     Atomics.store(reply, REPLY.FOUND, (count + REPLY.COUNT_ONE) | found);
     // Nobody sees the rest before this CPU's lock is free.
-    this.leave(cpu, line, invalidate, found);
+    if (m.mutation !== 'answer-keeps-copy') this.leave(cpu, line, invalidate, found);
     if (this.leavesMemoryBehind(found, invalidate)) cpu.count(COUNT.writeBacks);
     if (invalidate) this.lineLost(cpu, line, by);
     return true;

@@ -9,7 +9,7 @@ import type { CheckPort } from './check-port.ts';
 import { CpuState } from './cpu-state.ts';
 import type { EventLog } from './events.ts';
 import { acquireLock, releaseLock, tryLock } from './locks.ts';
-import type { Mutation } from './mutations.ts';
+import type { Mutation, ThreadMutation } from './mutations.ts';
 import type { Platform } from './platform.ts';
 import { CTL, GLOBAL, LOCK_WANTED, TIME } from './registers.ts';
 import { Shadow } from './shadow.ts';
@@ -25,7 +25,15 @@ const PRESENCE_WORDS = 2;
  * brings both over from the host's other core at once.
  */
 const HOME_LOCK = PRESENCE_WORDS;
-const THREADED_WORDS = 4;
+/** Where nothing but memory lies behind the private caches each line is a bank of its own, with its lock here. */
+const LINE_BANK_LOCK = HOME_LOCK + 1;
+const THREADED_WORDS = LINE_BANK_LOCK + 1;
+/** Transactions of a thread between two looks at what the others have used of the interconnect. */
+const BUS_LOOK = 16;
+/** What holds the interconnect for longer, such as a broadcast invalidate, the others hear of at once. */
+const BUS_SHORT_CYCLES = 100;
+/** Over how long uses are added up: longer than threads that take turns on a core are apart. */
+const BUS_STRETCH_CYCLES = 1e6;
 
 /** Options that shape the buffer; every thread that attaches must use the same. */
 export interface StateOptions {
@@ -38,7 +46,7 @@ export interface StateOptions {
   /** Several threads run on the buffer: take locks. */
   readonly threaded: boolean;
   /** A deliberate protocol bug, for tests of the tests. */
-  readonly mutation?: Mutation | undefined;
+  readonly mutation?: Mutation | ThreadMutation | undefined;
 }
 
 export class MachineState {
@@ -46,13 +54,13 @@ export class MachineState {
   readonly options: StateOptions;
   readonly threaded: boolean;
   readonly checked: boolean;
-  readonly mutation: Mutation | undefined;
+  readonly mutation: Mutation | ThreadMutation | undefined;
   readonly lineShift: number;
   readonly wordsPerLine: number;
   /** Coherence by protocol, as opposed to by software. */
   readonly coherent: boolean;
   readonly global: Int32Array;
-  /** Float64 words shared by all: [0] until when the interconnect is busy. */
+  /** Float64 words shared by all: [0] until when the interconnect is busy, where that is not kept by thread. */
   readonly bus: Float64Array;
   readonly memory: Int32Array;
   readonly memoryBytes: Uint8Array;
@@ -75,6 +83,11 @@ export class MachineState {
   readonly times: Float64Array;
   /** Ghost of kernel locks: number + 1 of the CPU that holds each, 0 if none does. */
   readonly holders: Int32Array;
+  /**
+   * CPUs for which it has changed what the hardware has to do to move a run on (drain a store, deliver a
+   * broadcast or an IPI), a bit each, since a scheduler looked last. For machines of one thread only.
+   */
+  readonly agentsChanged = new Int32Array(2).fill(-1);
   check: CheckPort | null = null;
   /** Takes events down, if anybody wants to know them. */
   events: EventLog | null = null;
@@ -85,8 +98,19 @@ export class MachineState {
 
   /** Words from one line's presence to the next line's. */
   private readonly presenceStride: number;
+  /** A bank's lock is word (line & bankMask) * bankStride + bankOffset. */
   private readonly bankLocks: Int32Array;
   private readonly bankMask: number;
+  private readonly bankStride: number;
+  private readonly bankOffset: number;
+  /** What this thread knows of the interconnect: see `occupyBusOfThread`. */
+  private busUntil = 0;
+  private busUses = 0;
+  /** Cycles that it has not told the others of. */
+  private busUnsaid = 0;
+  /** When the running stretch began, and what GLOBAL.BUS_USED was then. */
+  private busBegan = 0;
+  private busUsedBefore = 0;
 
   constructor(carver: Carver, platform: Platform, options: StateOptions) {
     const { checked } = options;
@@ -100,7 +124,7 @@ export class MachineState {
     this.coherent = platform.coherence !== 'none';
     this.global = carver.i32('global', GLOBAL.WORDS);
     this.bus = carver.f64('bus', 2);
-    this.bankLocks = carver.i32('bankLocks', BANKS * LOCK_STRIDE);
+    const bankLocks = carver.i32('bankLocks', BANKS * LOCK_STRIDE);
     this.times = carver.f64('times', 1024);
     this.holders = carver.i32('holders', 1024);
     const lines = platform.memoryBytes >> this.lineShift;
@@ -112,7 +136,13 @@ export class MachineState {
       spec ? new Cache(carver, name, { ...spec, ...physical }, platform.lineBytes, checked) : null;
     this.shared = behind('shared', platform.shared);
     this.outer = behind('outer', platform.outer);
-    this.bankMask = Math.min(BANKS, this.shared?.sets ?? BANKS, this.outer?.sets ?? BANKS) - 1;
+    const isLineBank = options.threaded && this.shared === null && this.outer === null;
+    this.bankLocks = isLineBank ? this.presence : bankLocks;
+    this.bankMask = isLineBank
+      ? -1
+      : Math.min(BANKS, this.shared?.sets ?? BANKS, this.outer?.sets ?? BANKS) - 1;
+    this.bankStride = isLineBank ? THREADED_WORDS : LOCK_STRIDE;
+    this.bankOffset = isLineBank ? LINE_BANK_LOCK : 0;
     this.cpus = Array.from({ length: options.cpus }, (_, i) => new CpuState(carver, i, platform, checked));
     const processors = options.cpus - (options.devices ?? 0);
     this.processors = this.cpus.slice(0, processors);
@@ -138,11 +168,15 @@ export class MachineState {
 
   /** Guards the memory side (shared L2, outer cache, memory) and the shadow of the bank of a line. */
   lockBank(line: number): void {
-    if (this.threaded) acquireLock(this.bankLocks, (line & this.bankMask) * LOCK_STRIDE);
+    if (this.threaded) acquireLock(this.bankLocks, this.bankWord(line));
   }
 
   unlockBank(line: number): void {
-    if (this.threaded) releaseLock(this.bankLocks, (line & this.bankMask) * LOCK_STRIDE);
+    if (this.threaded) releaseLock(this.bankLocks, this.bankWord(line));
+  }
+
+  private bankWord(line: number): number {
+    return (line & this.bankMask) * this.bankStride + this.bankOffset;
   }
 
   /** A CPU's own lock on its caches, TLBs and queue. */
@@ -166,6 +200,11 @@ export class MachineState {
     if (cpu.ctl[CTL.ANSWERS] !== 0) Atomics.compareExchange(cpu.ctl, CTL.REQUEST, 0, LOCK_WANTED);
     acquireLock(cpu.ctl, CTL.LOCK);
     Atomics.sub(cpu.ctl, CTL.SNOOPERS, 1);
+  }
+
+  /** It has changed what the hardware has to do for a CPU: see `agentsChanged`. */
+  noteAgents(cpu: CpuState): void {
+    this.agentsChanged[cpu.index >> 5] |= 1 << (cpu.index & 31);
   }
 
   /** Advances ghost time and returns it. */
@@ -199,8 +238,42 @@ export class MachineState {
 
   /** One transaction on the interconnect: waits until it is free, then holds it. */
   occupyBus(cpu: CpuState, cycles: number): void {
+    if (this.threaded && !this.checked && this.events === null) {
+      this.occupyBusOfThread(cpu, cycles);
+      return;
+    }
     const start = Math.max(cpu.clock, this.bus[0]);
     this.bus[0] = start + cycles;
     cpu.time[TIME.CLOCK] = start;
+  }
+
+  /**
+   * On threads a word that each transaction writes costs each of them a trip between the host's cores. So a
+   * thread has the interconnect for itself, and every so many transactions it adds up what all have used of it
+   * over a stretch of its own time: as only one can use it at a time, it was busy no shorter than that. What
+   * transactions wait for is then right on the average over a stretch, and not for each, which is all that
+   * there is to be right: the clocks of threads drift apart by more than one of them takes. Machines that are
+   * checked or listened to keep one word, and lockstep is exact.
+   */
+  private occupyBusOfThread(cpu: CpuState, cycles: number): void {
+    const start = Math.max(cpu.clock, this.busUntil);
+    if (this.busUses === 0 || start - this.busBegan > BUS_STRETCH_CYCLES) {
+      this.busBegan = start;
+      this.busUsedBefore = Atomics.load(this.global, GLOBAL.BUS_USED);
+    }
+    this.busUntil = start + cycles;
+    this.busUnsaid += cycles;
+    cpu.time[TIME.CLOCK] = start;
+    if (++this.busUses % BUS_LOOK === 0 || cycles > BUS_SHORT_CYCLES) this.shareBus();
+  }
+
+  /** Tells the other threads how long this one has had the interconnect, and takes their use into account. */
+  private shareBus(): void {
+    const own = Math.floor(this.busUnsaid);
+    this.busUnsaid -= own;
+    const before = Atomics.add(this.global, GLOBAL.BUS_USED, own);
+    // The word counts modulo 2^32.
+    const used = (before + own - this.busUsedBefore) >>> 0;
+    this.busUntil = Math.max(this.busUntil, this.busBegan + used);
   }
 }

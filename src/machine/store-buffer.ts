@@ -50,6 +50,7 @@ export class StoreBuffer {
     s[at + STORE.ATTRIBUTES] = attributes;
     cpu.storesDue[position] = cpu.clock + this.m.platform.costs.drainDelayCycles;
     cpu.ctl[CTL.STORES_IN]++;
+    this.m.noteAgents(cpu);
     cpu.charge(this.m.platform.costs.l1HitCycles);
   }
 
@@ -102,6 +103,7 @@ export class StoreBuffer {
     cpu.time[TIME.DRAINED] = cpu.clock;
     cpu.time[TIME.CLOCK] = before;
     cpu.ctl[CTL.STORES_OUT]++;
+    this.m.noteAgents(cpu);
     this.drained(cpu);
   }
 

@@ -92,6 +92,7 @@ export class TlbMaintenance {
     q[at + DVM.FROM] = cpu.index;
     target.queueDue[position] = due;
     target.ctl[CTL.QUEUE_TAIL]++;
+    m.noteAgents(target);
     Atomics.add(cpu.ctl, CTL.OUTSTANDING, 1);
     if (!this.delayed) this.deliverOldest(target);
     m.unlockCpu(target);
@@ -144,6 +145,7 @@ export class TlbMaintenance {
     Atomics.add(target.ctl, CTL.STOLEN, costs.broadcastTargetCycles);
     q[at + DVM.STORES] = target.ctl[CTL.STORES_IN];
     target.ctl[CTL.QUEUE_ACTED]++;
+    m.noteAgents(target);
     this.complete(target);
   }
 

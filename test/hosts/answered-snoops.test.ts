@@ -36,20 +36,19 @@ afterAll(() => host.close());
 describe('CPUs in bulk runs that take lines away from each other, without a checker', () => {
   it.each(organisations)('lose nothing: %s', async (_, platform) => {
     for (const cpus of [2, 4]) {
-      const { outcome, error } = await host.run(contendedJob(platform, cpus));
+      const { outcome, error } = await host.run(contendedJob(platform, cpus, 200));
       expect([cpus, outcome, error?.split('\n')[0]]).toEqual([cpus, 'finished', undefined]);
     }
   });
 });
 
 describe('a bug in how a snoop is answered', () => {
-  /** How the threads meet is up to the host: a run without a snoop that is answered shows nothing. */
-  const RUNS = 20;
+  const RUNS = 3;
 
   it.each(Object.keys(threadMutations) as ThreadMutation[])('is caught: %s', async (mutation) => {
     let error: string | undefined;
     for (let run = 0; run < RUNS && error === undefined; run++) {
-      const result = await host.run(contendedJob(organised('mesi', 'l1'), 2, { mutation }));
+      const result = await host.run(contendedJob(organised('mesi', 'l1'), 2, 5000, { mutation }));
       error = result.error;
     }
     expect(error).toMatch(/^Error: (line \d+|atomics done|last store)/);

@@ -9,9 +9,9 @@ import type { Cpu, Steps } from '../../src/machine/cpu.ts';
 import type { CpuState } from '../../src/machine/cpu-state.ts';
 import type { Machine } from '../../src/machine/machine.ts';
 import type { Platform } from '../../src/machine/platform.ts';
-import { CTL, LOCK_WANTED } from '../../src/machine/registers.ts';
+import { CTL, LOCK_WANTED, REPLY } from '../../src/machine/registers.ts';
 import type { MachineState } from '../../src/machine/state.ts';
-import type { Workload } from '../../src/program/workload.ts';
+import type { Parameters, Workload } from '../../src/program/workload.ts';
 import { Mapper } from './machine.ts';
 
 const VA = 0x40_0000;
@@ -24,16 +24,30 @@ const COUNTED_LINES = 4;
 const ROUNDS = 120;
 const SEGMENT = 300;
 const ATOMICS = 3;
+/** Enough answers for one run. */
+const ANSWERS = 500;
 
 interface Layout {
   readonly root: number;
 }
 
-export function contendedJob(platform: Platform, cpus: number, changes: Partial<Job> = {}): Job {
+/** Rounds of a CPU. */
+const NOTE_ROUNDS = 0;
+
+/**
+ * A job that goes on until so many snoops have been answered, or for so long: whether a thread meets another
+ * in a bulk run is up to the host.
+ */
+export function contendedJob(
+  platform: Platform,
+  cpus: number,
+  milliseconds: number,
+  changes: Partial<Job> = {},
+): Job {
   return {
     platform,
     cpus,
-    source: { module: import.meta.url, parameters: {} },
+    source: { module: import.meta.url, parameters: { milliseconds } },
     seed: 1,
     checked: false,
     quantumCycles: 1e12,
@@ -43,7 +57,8 @@ export function contendedJob(platform: Platform, cpus: number, changes: Partial<
   };
 }
 
-export function createWorkload(): Workload<Layout> {
+/** What each thread loads. @public */
+export function createWorkload({ milliseconds }: Parameters): Workload<Layout> {
   return {
     setup: (machine) => {
       const mapper = new Mapper(machine);
@@ -53,24 +68,36 @@ export function createWorkload(): Workload<Layout> {
       }
       return { root: mapper.root };
     },
-    start: ({ cpu, layout }) => ({ program: program(cpu, layout.root), vectors: null }),
+    start: ({ cpu, layout }) => ({ program: program(cpu, layout.root, Number(milliseconds)), vectors: null }),
     finish,
   };
 }
 
-function* program(cpu: Cpu, root: number): Steps {
+function* program(cpu: Cpu, root: number, milliseconds: number): Steps {
   const { cpus } = cpu.machine.options;
   const { lineBytes } = cpu.machine.platform;
   yield* cpu.setContext(root, 1);
   const trace = traceOf(cpu.index, lineBytes);
   yield* cpu.modifyPhysical(READY_PA, (n) => n + 1);
   yield* cpu.waitUntil(READY_PA, (n) => n >= cpus, { why: 'the other CPUs' });
-  for (let round = 0; round < ROUNDS; round++) {
-    yield* cpu.touch(trace, round * SEGMENT, (round + 1) * SEGMENT);
+  const end = performance.now() + milliseconds;
+  const goesOn = () => answered(cpu.machine) < ANSWERS && performance.now() < end;
+  let round = 0;
+  for (; round < ROUNDS || goesOn(); round++) {
+    const from = (round % ROUNDS) * SEGMENT;
+    yield* cpu.touch(trace, from, from + SEGMENT);
     for (let i = 0; i < ATOMICS; i++) {
       yield* cpu.fetchAdd(VA + ((round + i) % COUNTED_LINES) * lineBytes, 1);
     }
   }
+  cpu.hw.notes[NOTE_ROUNDS] = round;
+}
+
+/** Snoops that CPUs have answered so far. */
+function answered({ state }: Machine): number {
+  let count = 0;
+  for (const { reply } of state.cpus) count += Math.floor(reply[REPLY.FOUND] / REPLY.COUNT_ONE);
+  return count;
 }
 
 /** Accesses of one CPU: to its word of shared lines, loads of others', and to its own page. */
@@ -91,7 +118,7 @@ function traceOf(cpu: number, lineBytes: number): Uint32Array {
 
 /** @throws Error that says what is wrong */
 function finish(machine: Machine): void {
-  const { state, options, platform } = machine;
+  const { state, platform } = machine;
   for (const cpu of state.cpus) checkIdle(cpu);
   const lines = state.memory.length / state.wordsPerLine;
   for (let line = 0; line < lines; line++) checkLine(state, line);
@@ -99,11 +126,15 @@ function finish(machine: Machine): void {
   const newest = (pa: number) => machine.port.load(reader, pa, pa, 4, 0);
   let sum = 0;
   for (let i = 0; i < COUNTED_LINES; i++) sum += newest(SHARED_PA + i * platform.lineBytes);
-  check('atomics done', sum, ROUNDS * ATOMICS * options.cpus);
+  const rounds = state.cpus.map(({ notes }) => notes[NOTE_ROUNDS]);
+  const atomics = rounds.reduce((all, own) => all + own, 0) * ATOMICS;
+  check('atomics done', sum, atomics);
   for (const { index } of state.cpus) {
     const last = new Map<number, number>();
-    for (const [i, word] of traceOf(index, platform.lineBytes).entries()) {
-      if (word & 1) last.set((word & ~3) - VA, i);
+    const trace = traceOf(index, platform.lineBytes);
+    for (let n = 0; n < trace.length; n++) {
+      const i = ((rounds[index] % ROUNDS) * SEGMENT + n) % trace.length;
+      if (trace[i] & 1) last.set((trace[i] & ~3) - VA, i);
     }
     for (const [offset, value] of last) {
       const pa = offset < 4096 ? SHARED_PA + offset : OWN_PA + offset - 4096;

@@ -102,6 +102,14 @@ export function describeFlushScenario(scenario: FlushScenario): void {
         const reasons = platformsOf.map((platform) => variant.expectOn?.(platform).reason ?? '');
         for (const reason of reasons) expect(reason).toMatch(/\w+ \w+/);
       });
+      it(`${variant.name} gives a source for every fact of a platform`, () => {
+        const bare = platformsOf.flatMap((platform) => {
+          const { name } = platform;
+          const facts = new RegExp(`\\b[a-z][\\w.]* of ${name} is \\S+(?=\\s|$)(?! \\()`, 'g');
+          return variant.expectOn?.(platform).reason.match(facts) ?? [];
+        });
+        expect(bare).toEqual([]);
+      });
     }
 
     it.each(Object.keys(scenario.sites))('the flush at %s is needed, or listed as never needed', (site) => {
