@@ -9,14 +9,34 @@
 import { parseArgs } from 'node:util';
 import './register-ts.mjs';
 
-const { values } = parseArgs({
-  options: {
-    scenario: { type: 'string' },
-    platform: { type: 'string', multiple: true, default: [] },
-    runs: { type: 'string', default: '20' },
-    seed: { type: 'string', default: '1' },
-    workers: { type: 'string', default: '2' },
-  },
+function refuse(why) {
+  process.stderr.write(`flush-mutations: ${why}\n`);
+  process.exit(2);
+}
+
+function given() {
+  try {
+    return parseArgs({
+      options: {
+        scenario: { type: 'string' },
+        platform: { type: 'string', multiple: true, default: [] },
+        runs: { type: 'string', default: '20' },
+        seed: { type: 'string', default: '1' },
+        workers: { type: 'string', default: '2' },
+      },
+    }).values;
+  } catch (error) {
+    return refuse(error.message);
+  }
+}
+
+const values = given();
+const [runs, seed, workers] = ['runs', 'seed', 'workers'].map((name) => {
+  const value = Number(values[name]);
+  const least = name === 'seed' ? 0 : 1;
+  if (!Number.isInteger(value) || value < least)
+    refuse(`--${name} ${values[name]}: use an integer from ${least}`);
+  return value;
 });
 const { flushScenarios } = await import('../src/scenarios/index.ts');
 const { platforms } = await import('../src/platforms/index.ts');
@@ -29,12 +49,11 @@ const unknown = names.find((name) => !Object.hasOwn(platforms, name));
 const scenarios = flushScenarios.filter(({ name }) => (values.scenario ?? name) === name);
 if (unknown !== undefined || scenarios.length === 0) {
   const wrong = unknown === undefined ? `scenario '${values.scenario}'` : `platform '${unknown}'`;
-  process.stderr.write(`flush-mutations: there is no ${wrong}\n`);
-  process.exit(2);
+  refuse(`there is no ${wrong}`);
 }
 const chosen = Object.values(platforms).filter(({ name }) => names.length === 0 || names.includes(name));
-const pool = new LockstepPool(Number(values.workers));
-const options = { platforms: chosen, runs: Number(values.runs), seed: Number(values.seed), pool };
+const pool = new LockstepPool(workers);
+const options = { platforms: chosen, runs, seed, pool };
 
 const cellText = (result) => {
   if (typeof result === 'object') return result.kind ?? 'no answer';

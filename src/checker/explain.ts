@@ -18,7 +18,7 @@ import { nameDevices } from '../machine/cpu-names.ts';
 import type { Platform } from '../machine/platform.ts';
 import { asidRules } from './asid-rules.ts';
 import { diagnoses, type FindingKind, type FindingRecord, findingKinds } from './finding.ts';
-import { remedyOf } from './remedies.ts';
+import { isOfAnotherPage, remedyOf } from './remedies.ts';
 
 /** No machine has more. */
 const MOST_CPUS = 64;
@@ -87,7 +87,7 @@ function describe(
       return freedTable(finding);
     case 'stale-data':
     case 'stale-instruction':
-      return staleCopy(finding, finding.writer >= processors);
+      return staleCopy(finding, platform, finding.writer >= processors);
     case 'device-old-data':
       return oldData(finding);
     case 'lost-write':
@@ -212,12 +212,12 @@ function placeName(place: number, cpu: number): string {
   }
 }
 
-function staleCopy(f: FindingRecord, byDevice: boolean): Description {
+function staleCopy(f: FindingRecord, platform: Platform, byDevice: boolean): Description {
   const fetch = f.kind === 'stale-instruction';
   const did = fetch ? 'fetched an instruction' : 'loaded a value';
   const at = `${hex(f.pa)} (virtual ${hex(f.va)})`;
   const uncached = f.place === PLACE_UNCACHED || f.place === PLACE_UNCACHED_FETCH || f.place === PLACE_MEMORY;
-  const missing = missingMaintenance(f, uncached, byDevice);
+  const missing = missingMaintenance(f, platform, uncached, byDevice);
   const isOther = isOfAnotherPage(f);
   const whose = isOther ? 'a word of another page,' : `version ${f.version} of the word,`;
   return {
@@ -234,12 +234,12 @@ function staleCopy(f: FindingRecord, byDevice: boolean): Description {
   };
 }
 
-/** Is the copy one of another location, which only a virtual tag can take it for this one? */
-function isOfAnotherPage(f: FindingRecord): boolean {
-  return f.version >= f.newest && f.got !== f.expected;
-}
-
-function missingMaintenance(f: FindingRecord, uncached: boolean, byDevice: boolean): string {
+function missingMaintenance(
+  f: FindingRecord,
+  { l1i }: Platform,
+  uncached: boolean,
+  byDevice: boolean,
+): string {
   if (f.place === PLACE_FETCHED_AHEAD) {
     return `a context synchronization (ISB) on CPU ${f.cpu} after the caches were maintained`;
   }
@@ -254,6 +254,9 @@ function missingMaintenance(f: FindingRecord, uncached: boolean, byDevice: boole
   }
   if (f.kind === 'stale-data' && f.writer === f.cpu) {
     return `version ${f.newest} was written by another way than this copy is reached: it was not cleaned before the copy was made, or the copy not dropped after it`;
+  }
+  if (f.kind === 'stale-instruction' && l1i.fillsFrom === 'unification') {
+    return `version ${f.newest} was not cleaned to where the instruction cache fills from before this copy was made, or the copy not dropped after it`;
   }
   return `CPU ${f.cpu} did not invalidate its copy after version ${f.newest} was written`;
 }

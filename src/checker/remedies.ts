@@ -74,10 +74,24 @@ function ioTlb(device: number): string {
   return `invalidate the TLB of CPU ${device} when the I/O table has changed and the change is in memory`;
 }
 
+/** Is the copy one of another location, which a cache takes for this one because its tags are virtual? */
+export function isOfAnotherPage({ version, newest, got, expected }: FindingRecord): boolean {
+  return version >= newest && got !== expected;
+}
+
+const DROP_OLD_PAGE =
+  'before another page is mapped at the address, or another address space is given the ASID';
+
 function forData(finding: FindingRecord, platform: Platform): string {
   const inPrivateCache = finding.place === PLACE_L1D || finding.place === PLACE_L2;
   if (!inPrivateCache)
     return `clean the line to the point of coherency on CPU ${finding.writer} after the write`;
+  if (isOfAnotherPage(finding)) {
+    return `clean and invalidate the lines of the old page on CPU ${finding.cpu} ${DROP_OLD_PAGE}`;
+  }
+  if (finding.writer === finding.cpu) {
+    return `on CPU ${finding.cpu}, clean and invalidate the line by the address that was stored through, and before the read drop what is left of it under the address that is read`;
+  }
   const invalidate = `invalidate the line on CPU ${finding.cpu} before it reads`;
   if (platform.coherence === 'none')
     return `clean the line on CPU ${finding.writer} after the write, and ${invalidate}`;
@@ -88,9 +102,12 @@ function forInstruction(finding: FindingRecord, platform: Platform): string {
   const clean =
     platform.l1i.fillsFrom === 'unification' ? 'clean the line to the point of unification, DSB, then ' : '';
   if (finding.place === PLACE_FETCHED_AHEAD) {
-    return `an ISB on CPU ${finding.cpu}, after whoever wrote the instruction has maintained the caches, before it runs`;
+    return `a context synchronization on CPU ${finding.cpu} (ISB; on x86 a serializing instruction), after whoever wrote the instruction has maintained the caches, before it runs`;
   }
   if (finding.place !== PLACE_L1I) return `${clean}fetch again`;
+  if (isOfAnotherPage(finding)) {
+    return `invalidate the instruction cache of CPU ${finding.cpu} ${DROP_OLD_PAGE}`;
+  }
   const where = platform.maintenance.icache === 'broadcast' ? 'everywhere' : `on CPU ${finding.cpu}`;
   return `${clean}invalidate the instruction cache ${where}, DSB, and ISB on CPU ${finding.cpu}`;
 }

@@ -59,10 +59,10 @@ export async function worldSwitchCost(
   flags: AsidCostFlags,
   seed: number,
 ): Promise<number> {
-  check('world-switch', platform, flags);
   if (flags.cpus !== undefined) {
     throw new UsageError('cost world-switch: it is measured on one CPU: leave out --cpus');
   }
+  check('world-switch', platform, flags);
   const reason = noWorlds(platform);
   if (reason !== undefined) throw new UsageError(`cost world-switch: ${reason}`);
   const cells = worldCells(flags.pages ?? WORLD_PAGES, flags.work ?? WORLD_WORK);

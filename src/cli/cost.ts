@@ -44,6 +44,8 @@ interface CostFlags {
 
 const DEFAULT_CPUS = [1, 2, 4, 8, 16];
 const DEFAULT_PAGES = [1, 8, 64];
+/** The other experiments can be had with no page in use. */
+const NEEDS_PAGES = ['tlb-shootdown', 'flush', 'context-flush'];
 const EXPERIMENTS =
   'tlb-shootdown: the initiator of a munmap, and its targets; flush: every flush interface; context-flush: flushing a context, and giving the address space another one; asid: ASIDs that run out, and what they save; world-switch: to a guest and back, in five designs';
 
@@ -104,6 +106,9 @@ async function cost(experiment: string, flags: CostFlags): Promise<number> {
   const usual = experiment === 'world-switch' ? 'arm1136' : 'neoverse';
   const platform = resolvePlatform(flags.platform ?? usual);
   const seed = flags.seed ?? drawSeed();
+  if (NEEDS_PAGES.includes(experiment) && flags.pages?.includes(0)) {
+    throw new UsageError(`--pages 0: cost ${experiment} takes an integer from 1 to 512`);
+  }
   if (experiment === 'flush' || experiment === 'context-flush') {
     return flushCost(experiment, platform, flags, seed);
   }

@@ -5,6 +5,7 @@ import { UsageError } from './errors.ts';
 
 /** @throws UsageError if the file could not be written. @param option that names it, for the message */
 export function checkWritable(option: string, path: string): void {
+  if (path === '') throw new UsageError(`${option}: it has no name: name a file in a folder that exists`);
   attempt(option, path, () => {
     const there = statSync(path, { throwIfNoEntry: false });
     if (there?.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });

@@ -1,6 +1,6 @@
 /** What the events of a run mean, in the words of somebody who explains it at a whiteboard. */
 import { kindNames } from '../checker/finding.ts';
-import { EVENT } from '../machine/events.ts';
+import { CONTEXT_ASID, CONTEXT_BASE, EVENT } from '../machine/events.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { AgentName } from '../machine/platform.ts';
 import { AddressNames } from './address-names.ts';
@@ -113,11 +113,11 @@ export class EventWords {
         // A deadlock is told of where each CPU stands.
         return kindNames[a] === 'deadlock' ? '' : `finding: ${kindNames[a]}`;
       default:
-        return this.message(kind, cpu, a, b);
+        return this.message(kind, cpu, a, b, c);
     }
   }
 
-  private message(kind: number, cpu: number, a: number, b: number): string {
+  private message(kind: number, cpu: number, a: number, b: number, c: number): string {
     switch (kind) {
       case EVENT.IPI_SENT:
         return `sends an IPI to CPU ${cpu}`;
@@ -130,6 +130,8 @@ export class EventWords {
       case EVENT.CONTEXT:
         this.names.addTables(a >>> 0);
         if (this.isDevice(cpu)) return `gives CPU ${cpu} the I/O tables at ${hex(a)}`;
+        if (c === CONTEXT_ASID) return `sets its ASID register to ${b}, tables at ${hex(a)}`;
+        if (c === CONTEXT_BASE) return `sets its table base to ${hex(a)}, ASID ${b}`;
         return `switches to the tables at ${hex(a)}, ASID ${b}`;
       case EVENT.CACHES:
         return a === 1 ? 'turns its caches on' : 'turns its caches off';

@@ -20,7 +20,6 @@ const WATCHED = 2 << 25;
 const BEHIND = 3 << 25;
 const CACHE = 4 << 25;
 const BUFFERED = 5 << 25;
-const BUFFER_ROOM = 6 << 25;
 const BUFFER_IN = 7 << 25;
 const TLB_PAGE = 8 << 25;
 const TLB = 9 << 25;
@@ -37,6 +36,8 @@ const LAST_ACCESS = 19 << 25;
 const FREED_FRAMES = 20 << 25;
 const END = 21 << 25;
 const WINDOW = 22 << 25;
+const ASID_USE = 23 << 25;
+const TLB_SCAN = 24 << 25;
 
 /** TLBs with fewer ways drop entries for others even in short runs. */
 const FEW_WAYS = 4;
@@ -58,11 +59,15 @@ export class Footprints {
   private pairs = new Int32Array(256);
   private length = 0;
 
-  /** @param uncached programs bypass caches now and then, so what caches hold does matter */
-  constructor(platform: Platform, disturbsCaches: boolean, uncached: boolean) {
+  /**
+   * @param uncached programs bypass caches now and then, so what caches hold does matter
+   * @param fetches programs may fetch instructions, or devices transfer data: false only if neither ever does
+   */
+  constructor(platform: Platform, disturbsCaches: boolean, uncached: boolean, fetches = true) {
     const { l1d, l1i, l2, coherence, mmu } = platform;
     const aliases = l1d.organisation === 'vivt' || colours(l1d) > 1 || l2?.primaryIndex === true;
-    const coherent = coherence !== 'none' && !aliases && l1i.snooped && mmu.walkerReads === 'l1';
+    const coherent =
+      coherence !== 'none' && !aliases && (l1i.snooped || !fetches) && mmu.walkerReads === 'l1';
     this.isTransparent = coherent && !disturbsCaches && !uncached;
     const { data, instruction, second } = mmu.tlb;
     this.replacesSoon = [data, instruction, second].some((tlb) => tlb && tlb.ways < FEW_WAYS);
@@ -140,12 +145,12 @@ export class Footprints {
       case EVENT.BUFFER:
         this.add(BUFFERED + cpu * 65536 + (a & 0xffff), 1);
         this.add(BUFFER_IN + cpu, 1);
-        // Room could have been short only if as many stores had come before.
-        if (a >= this.bufferEntries) this.add(BUFFER_ROOM + cpu, 0);
+        // There was room because the store had drained whose place it takes: no other drain matters.
+        if (a >= this.bufferEntries)
+          this.add(BUFFERED + cpu * 65536 + ((a - this.bufferEntries) & 0xffff), 0);
         return;
       case EVENT.DRAIN:
         this.add(BUFFERED + cpu * 65536 + (a & 0xffff), 1);
-        this.add(BUFFER_ROOM + cpu, 1);
         if (b === 1) this.add(END, 1);
         return;
       case EVENT.DRAINED:
@@ -237,6 +242,14 @@ export class Footprints {
       case EVENT.WINDOW:
         this.add(WINDOW + a, b);
         return;
+      case EVENT.ASID:
+        this.add(ASID_USE + a, 1);
+        if (b === 0) return;
+        // Every entry of the TLBs is looked at, and the word that says which number is the right one.
+        this.add(TLB + cpu, 1);
+        this.add(TLB_SCAN + cpu, 1);
+        if (c !== 0) this.memory(cpu, c >>> 0, 0);
+        return;
       case EVENT.COHERENCY:
         // A copy of the line comes in, for which another one goes.
         this.add(WORD + this.lineOf(a), 1);
@@ -274,6 +287,7 @@ export class Footprints {
 
   private invalidate(cpu: number, kind: number, pages: number, vpn: number): void {
     this.add(WALK + cpu, 1);
+    this.add(TLB_SCAN + cpu, 0);
     const byPage = kind !== TLBI_ALL && kind !== TLBI_ASID && pages <= FEW_PAGES && !this.sawLarge;
     if (!byPage) this.add(TLB + cpu, 1);
     else for (let page = 0; page < pages; page++) this.add(pageKey(cpu, vpn + page), 1);

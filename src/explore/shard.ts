@@ -190,11 +190,17 @@ function runDpor(on: Execution, shard: DporShard): ShardResult {
 /** How dependent the steps of an execution are on what its caches hold. */
 export function footprintsOf(on: Execution, uncached: boolean): Footprints {
   const { prefetch, evict } = on.budgets;
-  return new Footprints(on.job.platform, prefetch + evict > 0, uncached);
+  // Until a run has fetched, which counts as going past the caches: see below.
+  const fetches = uncached || (on.job.devices ?? 0) > 0;
+  return new Footprints(on.job.platform, prefetch + evict > 0, uncached, fetches);
 }
 
+/** An instruction cache that is told of no stores is such a way past the data caches. */
 function wentPastCaches(on: Execution): boolean {
-  return on.view.cpus.some((cpu) => cpu.counters[COUNT.uncached] > 0);
+  const { snooped } = on.job.platform.l1i;
+  return on.view.cpus.some(
+    ({ counters }) => counters[COUNT.uncached] > 0 || (!snooped && counters[COUNT.fetches] > 0),
+  );
 }
 
 function resultOf(tally: Tally, parts: Partial<ShardResult>): ShardResult {

@@ -42,14 +42,19 @@ export function bootMap(
   });
 }
 
-/** Physical address of the last-level entry of `va`; the levels above must be there. */
-export function bootEntryOf(machine: Machine, space: Pick<AddressSpace, 'root'>, va: number): number {
+/** Physical address of the entry of `va` at a level, by default the last one; the levels above must be there. */
+export function bootEntryOf(
+  machine: Machine,
+  space: Pick<AddressSpace, 'root'>,
+  va: number,
+  level = machine.translation.depth,
+): number {
   const { translation } = machine;
   let table = space.root;
-  for (let level = 0; level < translation.depth; level++) {
-    table = frameAddress(machine.peek(translation.entryAddress(table, level, va)));
+  for (let above = 0; above < level; above++) {
+    table = frameAddress(machine.peek(translation.entryAddress(table, above, va)));
   }
-  return translation.entryAddress(table, translation.depth, va);
+  return translation.entryAddress(table, level, va);
 }
 
 function bootArea(

@@ -5,11 +5,12 @@
  * (break-before-make; Arm ARM, "Using break-before-make when updating translation table entries"), or, where
  * two equal translations do no harm, they are kept equal until the flush.
  */
-import { frameAddress, PTE } from '../machine/attributes.ts';
+import { PTE } from '../machine/attributes.ts';
 import type { Cpu, Steps } from '../machine/cpu.ts';
 import { PAGE_BYTES } from '../machine/platform.ts';
 import type { AddressSpace } from './address-space.ts';
 import type { BootMemory } from './boot-memory.ts';
+import { bootEntryOf } from './boot-process.ts';
 import type { Mm, PageEntry } from './mm.ts';
 import { layTables } from './page-table.ts';
 import { bootTableOf } from './table-free.ts';
@@ -57,11 +58,7 @@ export function bootLinearBlock(
   const { translation } = machine;
   layTables(boot, space.root, base, 1);
   const table = bootTableOf(machine, space, base);
-  let above = space.root;
-  for (let level = 0; level < translation.depth - 1; level++) {
-    above = frameAddress(machine.peek(translation.entryAddress(above, level, base)));
-  }
-  const entryPa = translation.entryAddress(above, translation.depth - 1, base);
+  const entryPa = bootEntryOf(machine, space, base, translation.depth - 1);
   machine.poke(entryPa, permissions);
   for (let page = 0; page < 1 << translation.sizeOf(translation.depth - 1); page++) {
     const va = base + page * PAGE_BYTES;

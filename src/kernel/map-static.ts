@@ -66,22 +66,11 @@ export function layUnmappedSection(
   const { translation, platform } = machine;
   layTables(boot, space.root, va, 1);
   machine.poke(bootEntryOf(machine, space, va), (frame | permissions) >>> 0);
-  const ptePa = sectionEntryOf(boot, space, va);
+  const ptePa = bootEntryOf(machine, space, va, translation.depth - 1);
   const table = (bootTableOf(machine, space, va) | PTE.VALID | PTE.TABLE) >>> 0;
   machine.poke(ptePa, 0);
   const mapsMemory = platform.mmu.levels[translation.depth - 1].leaf;
   return { va, ptePa, entry: mapsMemory ? permissions >>> 0 : table };
-}
-
-/** Physical address of the entry of the level above the last. */
-function sectionEntryOf({ machine }: BootMemory, { root }: AddressSpace, va: number): number {
-  const { translation } = machine;
-  let table = root;
-  for (let level = 0; level < translation.depth - 1; level++) {
-    const entry = machine.peek(translation.entryAddress(table, level, va));
-    table = (entry & 0xffff_f000) >>> 0;
-  }
-  return translation.entryAddress(table, translation.depth - 1, va);
 }
 
 /** The tables for a page that is to be mapped later. @param permissions PTE bits */

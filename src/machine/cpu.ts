@@ -5,7 +5,7 @@
  */
 import { ATTRIBUTE_DEVICE, PTE } from './attributes.ts';
 import { CpuMaintenance } from './cpu-maintenance.ts';
-import { EVENT } from './events.ts';
+import { CONTEXT_ASID, CONTEXT_BASE, EVENT } from './events.ts';
 import type { AccessVectors } from './faults.ts';
 import { discardFetched, findFetched, keepFetched } from './fetched.ts';
 import { COUNT, CTL, GLOBAL, RUN_BARRIER, RUN_IDLE, RUN_RUNNING, RUN_WATCH, TIME } from './registers.ts';
@@ -212,6 +212,51 @@ export class Cpu extends CpuMaintenance {
     hw.ctl[CTL.ROOT] = rootPa;
     hw.ctl[CTL.MMU_ON] = 1;
     hw.ctl[CTL.TLB_CHANGES]++;
+  }
+
+  /**
+   * Writes the ASID register alone: translations made from now on carry it, whatever table base is there. Half
+   * of the cost of a context switch.
+   */
+  *writeAsid(asid: number): Steps {
+    yield* this.drainAll();
+    yield STEP;
+    this.hw.ctl[CTL.ASID] = asid;
+    this.contextWritten(CONTEXT_ASID);
+  }
+
+  /** Writes the table base alone: walks that begin from now on go through it, whatever the ASID. Costs as `writeAsid`. */
+  *writeTableBase(rootPa: number): Steps {
+    yield* this.drainAll();
+    yield STEP;
+    this.hw.ctl[CTL.ROOT] = rootPa;
+    this.hw.ctl[CTL.MMU_ON] = 1;
+    this.contextWritten(CONTEXT_BASE);
+  }
+
+  /**
+   * Says whether other CPUs that say so too may use this CPU's TLB entries, and it theirs: a bit of the table base
+   * register. @throws Error on a platform that has no such bit
+   */
+  *setCommon(isCommon: boolean): Steps {
+    const { hw, machine } = this;
+    if (machine.platform.mmu.tlb.commonNotPrivate !== true) {
+      throw new Error(`${machine.platform.name}: TLB entries are always private`);
+    }
+    yield* this.drainAll();
+    yield STEP;
+    hw.ctl[CTL.COMMON] = isCommon ? 1 : 0;
+    this.contextWritten(CONTEXT_BASE);
+  }
+
+  private contextWritten(which: number): void {
+    const { hw, machine } = this;
+    hw.charge(machine.platform.costs.contextSwitchCycles / 2);
+    machine.state.events?.push(EVENT.CONTEXT, this.index, hw.ctl[CTL.ROOT], hw.ctl[CTL.ASID], which);
+    // As in `setContext`: a walk under way would mix the old with the new.
+    hw.ctl[CTL.WALK_CANCELLED] = 1;
+    hw.ctl[CTL.TLB_CHANGES]++;
+    discardFetched(hw);
   }
 
   /** Turns caches on or off: off means bypassed, what they hold stays. */

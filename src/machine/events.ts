@@ -42,7 +42,7 @@ export const EVENT = {
   OPEN: 17,
   /** This CPU watches a line, for a store by anyone: the line's address. */
   WATCH: 18,
-  /** Context switch: table base, ASID. */
+  /** Context switch: table base, ASID, and which of the two registers was written alone (CONTEXT_*). */
   CONTEXT: 19,
   /** An access begins: what the kernel has promised so far holds for it. */
   BEGIN: 20,
@@ -74,7 +74,16 @@ export const EVENT = {
   WINDOW: 33,
   /** An access raises a virtual coherency exception instead of performing: address, virtual address. */
   COHERENCY: 34,
+  /**
+   * A rule on ASIDs is looked at: key of the number (see kernel/asid/asid-invariants.ts), 1 if a space starts
+   * using it on this CPU and 0 if it stops, address of the word that says which number is that space's own (0: none).
+   */
+  ASID: 35,
 } as const;
+
+/** Third word of EVENT.CONTEXT: both registers in one step, the second of two steps, or one register alone. */
+export const CONTEXT_ASID = 2;
+export const CONTEXT_BASE = 3;
 
 /** Words of an event: kind, CPU, and three words of its own. */
 export const EVENT_WORDS = 5;

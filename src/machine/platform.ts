@@ -212,6 +212,10 @@ export const platformSchema = z
         multipleMatch: z
           .enum(['first', 'abort'])
           .describe('what a lookup does that matches two entries: take the first, or raise an abort'),
+        commonNotPrivate: z
+          .boolean()
+          .optional()
+          .describe('CPUs may say that others may use their entries (Arm FEAT_TTCNP)'),
       }),
       walkCache: z
         .strictObject({ entries: z.int().min(1).max(256), asidTagged: z.boolean() })

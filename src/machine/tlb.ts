@@ -269,6 +269,16 @@ export class WalkCache {
     w[at + WALK.GENERATION] = generation;
   }
 
+  /** Physical addresses of the tables that are remembered under an ASID; none where entries carry no ASID. */
+  tablesOf(asid: number): number[] {
+    const w = this.words;
+    const tables: number[] = [];
+    for (let at = 0; at < this.count * WALK.WORDS && this.asidTagged; at += WALK.WORDS) {
+      if (w[at] >= 0 && w[at + WALK.ASID] === asid) tables.push(w[at + WALK.TABLE] >>> 0);
+    }
+    return tables;
+  }
+
   invalidate(kind: number, vpn: number, pages: number, asid: number): void {
     if (kind === TLBI_VA_LAST_LEVEL) return;
     const w = this.words;

@@ -110,14 +110,19 @@ export class Translation {
       this.entry = -1;
       return performs ? this.unlessAliased(cpu, va, va >>> 0, fetch) : va >>> 0;
     }
-    const tlb = fetch ? cpu.itlb : cpu.dtlb;
+    let tlb = fetch ? cpu.itlb : cpu.dtlb;
     const vpn = va >>> PAGE_SHIFT;
     const asid = this.asidOf(cpu);
     let at = tlb.lookup(vpn, asid);
     if (at < 0) {
       cpu.count(COUNT.tlbMisses);
       at = this.refillFromSecond(cpu, tlb, vpn, asid);
-      if (at < 0) return MISS;
+      if (at < 0) {
+        const common = cpu.ctl[CTL.COMMON] === 0 ? undefined : this.commonTlb(cpu, va, asid, fetch);
+        if (!common) return MISS;
+        tlb = common;
+        at = tlb.lookup(vpn, asid);
+      }
     } else {
       tlb.touch(at);
     }
@@ -141,6 +146,24 @@ export class Translation {
   private unlessAliased(cpu: CpuState, va: number, pa: number, fetch: boolean): number {
     if (this.aliases === null) return pa;
     return this.aliases.raises(cpu, va, pa, this.attributes, fetch) ? VIRTUAL_COHERENCY : pa;
+  }
+
+  /**
+   * TLB of another CPU that has an entry for a page, where both say that theirs are common. It is used where it
+   * is, not copied: what invalidates it there is enough. On threads nobody looks into another CPU's TLB, which
+   * hardware may do or not.
+   */
+  private commonTlb(cpu: CpuState, va: number, asid: number, fetch: boolean): Tlb | undefined {
+    const { m } = this;
+    if (m.threaded) return undefined;
+    for (const other of m.processors) {
+      if (other === cpu) continue;
+      m.events?.push(EVENT.LOOKUP, other.index, va, 0, 0);
+      if (other.ctl[CTL.COMMON] === 0) continue;
+      const tlb = fetch ? other.itlb : other.dtlb;
+      if (tlb.lookup(va >>> PAGE_SHIFT, asid) >= 0) return tlb;
+    }
+    return undefined;
   }
 
   private refillFromSecond(cpu: CpuState, tlb: Tlb, vpn: number, asid: number): number {

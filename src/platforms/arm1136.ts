@@ -118,6 +118,7 @@ export const arm1136 = definePlatform({
     'dma.snooped': `${CACHE_V6}: dma_map_area and dma_unmap_area do the work in software`,
     'dma.iommu': 'unverified: none in chips of the time, from memory',
     'mmu.levels': `${TRM}, 6.11: sections of 1 MB, second-level tables of 256 entries`,
+    'mmu.refill': 'as mmu.walkerReads: the hardware walks the tables',
     'mmu.walkerReads': `${TRM}, 6.11: table walks do not read the level one data cache; ${PROC_V6}: set_pte cleans the line of an entry`,
     'mmu.accessedDirty': `${PROC_V6}: set_pte gives a page that is not young no permissions, and a clean one none to write`,
     'mmu.tlb.data.entries': 'unverified: 10 entries, from memory',

@@ -131,6 +131,7 @@ export const cortexA9 = definePlatform({
     'dma.snooped': 'Linux arch/arm/mm/cache-v7.S: dma_map_area and dma_unmap_area do the work in software',
     'dma.iommu': 'unverified: none between most devices and memory, from memory',
     'mmu.levels': 'Zynq-7000 manual UG585, p. 77: 4096 entries of 1 MB, then second-level tables',
+    'mmu.refill': 'as mmu.walkerReads: the hardware walks the tables',
     'mmu.walkerReads': `${TTB}: with SMP, walks are inner write-back cacheable and shareable`,
     'mmu.accessedDirty': `${TTB}: set_pte_ext writes no valid hardware entry for a page that is not young, and a read-only one for a clean page`,
     'mmu.tlb.data.entries': `${TRM}, 6.2.1 (as in pytorch cpuinfo src/arm/tlb.c): 32`,

@@ -6,7 +6,7 @@
  *
  * Deviations from the machine:
  * - the cache is unified; here it is the data cache, and the instruction cache is the small one on the chip,
- *   which fills from it
+ *   which fills from it, whatever index it has the line at; on the machine a fill looks under its own index only
  * - a flush where nothing is mapped does nothing; on the machine it walks and leaves a fault status behind
  * - flushes of a context, region or segment (all user lines, for one) are done line by line or by set/way
  * - as in sun4m: no context table, no region demap, no pointer cache
@@ -112,6 +112,7 @@ export const hypersparc = definePlatform({
     'l1i.sizeBytes': `${MODULE}: 8 KB on the CPU chip`,
     'l1i.ways': 'unverified: two, from memory',
     'l1i.organisation': `derived from ${SRMMU}: switch_mm empties the instruction cache, so its tags are virtual and name no context`,
+    'l1d.allocate': 'unverified: a store that misses allocates where the cache writes back, from memory',
     'l1i.snooped': `${HYPERSPARC}: hypersparc_flush_sig_insns flushes the instructions by address`,
     'l1i.fillsFrom': `${MODULE}: the only cache on the CPU chip, in front of the second-level one`,
     'l1i.fetchAhead':
@@ -122,6 +123,7 @@ export const hypersparc = definePlatform({
     'dma.snooped': `${HYPERSPARC}: hypersparc_flush_page_for_dma does nothing, I/O is coherent`,
     'dma.iommu': `${SRMMU}: ld_mmu_iommu() on all but sun4d`,
     'mmu.levels': `SPARC reference MMU: 16 MB, 256 KB and 4 KB, as in ${SRMMU}`,
+    'mmu.refill': 'SPARC reference MMU: the hardware walks the tables',
     'mmu.walkerReads': `${SRMMU}: srmmu_cache_pagetables is set for a Viking with MXCC only`,
     'mmu.accessedDirty': `${SRMMU}: entries are changed by an atomic swap because the MMU sets the referenced and modified bits`,
     'mmu.tlb.data.entries': 'unverified: 64 entries, fully associative, from memory',

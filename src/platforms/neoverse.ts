@@ -62,6 +62,7 @@ export const neoverse = definePlatform({
       second: { entries: 1280, ways: 5 },
       asidBits: 16,
       multipleMatch: 'abort',
+      commonNotPrivate: true,
     },
     walkCache: { entries: 64, asidTagged: true },
     pageTables: 'cached',
@@ -110,6 +111,7 @@ export const neoverse = definePlatform({
   },
   sources: {
     clockMHz: `${ANANDTECH}: 2.5 GHz`,
+    maxCpus: `${ANANDTECH}: 64 cores in a Graviton2`,
     coherence:
       'unverified: MESI between the private caches, from memory; dirty lines may stay dirty when shared',
     'l1d.organisation': `${A76}: virtually indexed, physically tagged, behaves as physically indexed`,
@@ -117,15 +119,23 @@ export const neoverse = definePlatform({
     'l1i.sizeBytes': `${WIKICHIP}: 64 KB, 4 ways, lines of 64 bytes`,
     'l1i.snooped':
       'Linux commit ee9d90be9ddace01: systems affected by Neoverse-N1 #1542419 support DIC; OpenJDK pull request 28328: fixed in r4p1',
+    'l1i.organisation': 'see the deviations above',
+    'l1i.fillsFrom':
+      'CTR_EL0.IDC is 1: new code needs no clean to the point of unification, from memory of the N1 manual',
     'l1i.fetchAhead':
       'Arm architecture: after new code each CPU needs a context synchronization (ISB) of its own, whatever DIC says; from memory',
     'l2.sizeBytes': `${WIKICHIP}: 512 KB or 1 MB, 8 ways; ${ANANDTECH}: 1 MB`,
     'outer.sizeBytes': `${WIKICHIP}: 16 ways; ${ANANDTECH}: 32 MB, see the deviations above`,
     'dma.snooped': 'unverified: Arm asks servers for I/O coherent PCIe (SBSA), from memory',
     'dma.iommu': 'unverified: an SMMU in front of devices, from memory',
+    'mmu.refill': 'Arm architecture: the hardware walks the tables, from memory',
+    'mmu.walkerReads':
+      'Linux arch/arm64/mm/proc.S: walks are write-back cacheable and shareable (TCR_EL1), from memory',
     'mmu.tlb.data.entries': `Intel Agilex 5 manual 814346, Cortex-A76: 48 entries, fully associative; N1 being nearly the same core`,
     'mmu.tlb.instruction.entries': 'as mmu.tlb.data.entries',
     'mmu.tlb.second.entries': 'the same manual: 1280 entries, 5 ways',
+    'mmu.tlb.commonNotPrivate':
+      'unverified for N1: FEAT_TTCNP came with Armv8.2; whether its cores share entries is not known',
     'mmu.accessedDirty': `unverified for N1: updates of access flag and dirty state are an Armv8.1 feature, reported in ID_AA64MMFR1_EL1.HAFDBS (${A76})`,
     'mmu.walkCache.entries': 'estimate: 64 entries in the Cortex-A55 (same manual), none given for N1',
     'mmu.kernelMappings':

@@ -113,6 +113,7 @@ export const sun4c = definePlatform({
     'l1d.write': `${SERVICE}: write-through`,
     'l1d.allocate': `${CACHE_H}: a write that misses fills nothing`,
     'l1i.sizeBytes': 'see the deviations above',
+    'l1i.asidTagged': 'see the deviations above: one cache for both',
     'l1i.snooped': 'see the deviations above: one cache for both',
     'l1i.fillsFrom': 'see the deviations above: one cache for both',
     'l1i.fetchAhead':

@@ -95,6 +95,7 @@ export const sun4d = definePlatform({
     flushCallCycles: 100,
   },
   sources: {
+    maxCpus: 'see the deviations above: the machines take 8 and 20',
     coherence:
       'unverified: the MXCC on XDBus is said to update sharers rather than to invalidate them; modelled as an invalidating protocol with owned lines',
     lineBytes: 'unverified: XDBus blocks of 64 bytes, from memory',
@@ -104,12 +105,15 @@ export const sun4d = definePlatform({
     'l1i.sizeBytes': 'unverified: 20 KB, 5 ways, 64 sets of 64-byte lines, from memory',
     'l1i.snooped':
       'viking.S: viking_flush_sig_insns does nothing, so the hardware keeps instructions coherent',
+    'l1i.organisation': 'unverified: physical, as the data cache is, from memory',
+    'l1i.fillsFrom': 'as l1i.snooped: nothing is cleaned for new code',
     'l1i.fetchAhead':
       'unverified: SPARC V8 lets up to five instructions after a FLUSH be old ones, from memory; another CPU executes one of its own',
     'l2.sizeBytes': 'unverified: 1 MB, direct mapped, from memory',
     'dma.snooped': `${SRMMU}: page_for_dma of a SuperSPARC with MXCC does nothing`,
     'dma.iommu': 'Linux arch/sparc/mm/io-unit.c: the I/O unit of each board translates',
     'mmu.levels': `SPARC reference MMU: 16 MB, 256 KB and 4 KB, as in ${SRMMU}`,
+    'mmu.refill': 'as mmu.walkerReads: the hardware walks the tables',
     'mmu.walkerReads':
       'Linux viking.h: table walks are cached in the external cache if there is one and never on the chip',
     'mmu.pageTables': `${SRMMU}: an MXCC sets srmmu_cache_pagetables and caches table walks`,

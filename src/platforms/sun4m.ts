@@ -95,6 +95,7 @@ export const sun4m = definePlatform({
     flushCallCycles: 100,
   },
   sources: {
+    maxCpus: 'see the deviations above: the machine takes 4 (SUN4M_NCPUS in Linux arch/sparc)',
     coherence:
       'the cache tags have a dirty and a shared bit (Linux include/asm-sparc/viking.h), so a line can be dirty and shared: owned; that the MBus invalidates rather than updates is unverified, the MBus specification was not read',
     'l1d.sizeBytes':
@@ -102,11 +103,14 @@ export const sun4m = definePlatform({
     'l1i.sizeBytes': 'unverified: 20 KB, 5 ways, 64 sets of 64-byte lines, from memory',
     'l1i.snooped':
       'Linux viking.h: the split I and D caches snoop in MBus configurations; viking_flush_sig_insns does nothing',
+    'l1i.organisation': 'unverified: physical, as the data cache is, from memory',
+    'l1i.fillsFrom': 'as l1i.snooped: nothing is cleaned for new code',
     'l1i.fetchAhead':
       'unverified: SPARC V8 lets up to five instructions after a FLUSH be old ones, from memory; another CPU executes one of its own',
     'dma.snooped': `${SRMMU}: page_for_dma of a SuperSPARC does nothing; without an MXCC Linux flushes all the same, to work around a bug`,
     'dma.iommu': `${SRMMU}: ld_mmu_iommu() on all but sun4d`,
     'mmu.levels': `SPARC reference MMU: 16 MB, 256 KB and 4 KB, as in ${SRMMU}`,
+    'mmu.refill': 'as mmu.walkerReads: the hardware walks the tables',
     'mmu.walkerReads':
       'Linux viking.h: table walks are cached in the external cache if there is one and never on the chip',
     'mmu.pageTables': `${SRMMU}: tables live in an uncached pool unless an MXCC is present (srmmu_cache_pagetables)`,

@@ -106,15 +106,24 @@ export const x86_64 = definePlatform({
   },
   sources: {
     clockMHz: `${CPU_Z}: 3.2 GHz`,
+    maxCpus: 'see the deviations above: 4 on the machine',
     coherence: 'unverified: MESIF, from memory; its forward state only chooses who answers a read',
     'l1d.sizeBytes': `${CPU_Z}: 32 KB, 8 ways, lines of 64 bytes`,
     'l1i.sizeBytes': `${CPU_Z}: 32 KB, 8 ways, lines of 64 bytes`,
+    'l1i.organisation': 'unverified: virtually indexed, with ways of one page, from memory',
+    'l1i.snooped':
+      'Intel manuals, vol. 3, self-modifying code: stores are checked against the instruction cache, from memory',
+    'l1i.fillsFrom': 'as l1i.snooped: nothing is cleaned for new code',
     'l1i.fetchAhead':
       'Intel manuals, vol. 3, cross-modifying code: the other processor needs a serializing instruction, from memory; Linux text_poke has every CPU execute one',
     'l2.sizeBytes': `${CPU_Z}: 256 KB, 8 ways`,
     'shared.sizeBytes': `half of the 6 MB, 12 ways in a ${CPU_Z}; see the deviations above`,
     'dma.snooped': 'devices on PCI snoop by default, from memory',
     'dma.iommu': 'VT-d exists and may be off; off here',
+    'mmu.refill':
+      'Intel manuals, vol. 3, 4.10.2: the processor itself goes through the paging structures if no TLB has the page',
+    'mmu.walkerReads':
+      'Intel manuals, vol. 3, 4.9: entries are read with a memory type, write-back unless PCD, PWT or an MTRR say otherwise; from memory',
     'mmu.tlb.data.entries': `${REALWORLDTECH}: 64 entries for 4 KB pages; 4 ways as in Nehalem`,
     'mmu.tlb.instruction.entries':
       'realworldtech.com, Inside Nehalem, as quoted by Wikipedia: 128 entries, 4 ways; unverified for Haswell',

@@ -1,5 +1,6 @@
 /** All scenarios. */
 import asidRollover from './asid/asid-rollover.ts';
+import cnp from './asid/cnp.ts';
 import ctxPurge from './asid/ctx-purge.ts';
 import pcidReorder from './asid/pcid-reorder.ts';
 import reservedAsid from './asid/reserved-asid.ts';
@@ -64,10 +65,11 @@ export const flushScenarios: readonly FlushScenario[] = [
 ];
 
 /** Allocators of address-space identifiers. */
-export const asidScenarios: readonly Scenario[] = [
+const asidScenarios: readonly Scenario[] = [
   asidRollover,
   reservedAsid,
   worldSwitch,
+  cnp,
   unmapVsRollover,
   pcidReorder,
   ctxPurge,

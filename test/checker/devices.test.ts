@@ -192,5 +192,5 @@ it('a stale instruction that was fetched ahead lacks a context synchronization',
   expect(kinds).toEqual(['stale-instruction']);
   expect(text.copy).toBe('version 0 of the word, from what CPU 0 had fetched ahead of running it');
   expect(text.missing).toBe('a context synchronization (ISB) on CPU 0 after the caches were maintained');
-  expect(text.remedy).toMatch(/^an ISB on CPU 0/);
+  expect(text.remedy).toMatch(/^a context synchronization on CPU 0/);
 });

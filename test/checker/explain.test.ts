@@ -113,6 +113,29 @@ describe('stale copies and lost writes', () => {
   });
 });
 
+describe('copies that no protocol keeps up to date', () => {
+  const instruction = record('stale-instruction', { place: PLACE_L1I });
+  const oneCpu = { cpu: 0, writer: 0 };
+
+  it('may be of what had not been cleaned yet, where instruction caches fill from below', () => {
+    expect(sentence(instruction, 'missing', platforms.arm1136)).toMatch(/was not cleaned to where/);
+    expect(sentence(instruction, 'missing', platforms.sun4m)).toMatch(/did not invalidate its copy/);
+  });
+
+  it('are flushed by both addresses where one CPU has an alias', () => {
+    const alias = record('stale-data', oneCpu);
+    expect(sentence(alias, 'remedy', platforms.arm926)).toMatch(/by the address that was stored through/);
+  });
+
+  it('are dropped before their tag can match another page', () => {
+    for (const finding of [record('stale-data', oneCpu), instruction]) {
+      const otherPage = { ...finding, newest: finding.version };
+      expect(sentence(otherPage, 'copy', platforms.sun4c)).toMatch(/^a word of another page/);
+      expect(sentence(otherPage, 'remedy', platforms.sun4c)).toMatch(/before another page is mapped/);
+    }
+  });
+});
+
 describe('a deadlock', () => {
   const stuck: StuckCpu[] = [
     { cpu: 3, waitingFor: 'the process lock', interruptsMasked: false },

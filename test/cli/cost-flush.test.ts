@@ -42,10 +42,16 @@ describe('flushlab cost context-flush', () => {
 });
 
 describe.each([
-  [['nosuch'], /there is no experiment 'nosuch': use tlb-shootdown, flush, context-flush, asid or world-switch/],
+  [
+    ['nosuch'],
+    /there is no experiment 'nosuch': use tlb-shootdown, flush, context-flush, asid or world-switch/,
+  ],
   [['flush', '--host', 'threads'], /measured on lockstep only/],
   [['flush', '--mechanism', 'broadcast'], /leave out --mechanism broadcast/],
   [['flush', '--platform', 'arm926', '--cpus', '2'], /--cpus 2: arm926 has at most 1/],
+  [['flush', '--pages', '0'], /--pages 0: cost flush takes an integer from 1/],
+  [['context-flush', '--pages', '1,0'], /--pages 0: cost context-flush takes an integer from 1/],
+  [['tlb-shootdown', '--pages', '0'], /--pages 0: cost tlb-shootdown takes an integer from 1/],
 ])('cost %j', (args, message) => {
   it('is one line and exit code 2', async () => {
     const { code, stdout, stderr } = await inProcess('cost', ...args);

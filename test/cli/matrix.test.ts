@@ -112,6 +112,7 @@ describe('flushlab matrix', () => {
     [[TINY, '--why', 'tiny-flush/right/nosuch'], /there is no such cell/],
     [[TINY, '--runs', '0'], /--runs 0: use an integer/],
     [[TINY, '--html', '/nowhere/at/all.html'], /--html \/nowhere\/at\/all.html: cannot be written/],
+    [[TINY, '--html', ''], /--html: it has no name/],
   ])('matrix %j is one line and exit code 2', async (args, message) => {
     const { code, stdout, stderr } = await inProcess('matrix', ...args);
     expect(code).toBe(2);

@@ -16,7 +16,7 @@ const WARM_SWITCHES = 4;
 const SWITCHES = 16;
 
 /** What is timed, as plain data. */
-export interface ContextSwitchSettings {
+interface ContextSwitchSettings {
   /** Pages that each process uses between two switches. */
   readonly pages: number;
 }

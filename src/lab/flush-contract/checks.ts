@@ -1,5 +1,4 @@
 /** One check for each flush interface: what must be so when it has returned. */
-import type { FlushInterfaces } from '../../kernel/flush/interfaces.ts';
 import { addMapping } from '../../kernel/rmap.ts';
 import { spinLock, spinUnlock } from '../../kernel/spin-lock.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
@@ -11,10 +10,12 @@ import {
   demand,
   everyone,
   Flaw,
+  type Interfaces,
   initiator,
+  type Stage,
   spaceOf,
 } from './desk.ts';
-import { cachedLine } from './inspect.ts';
+import { cachedLine, taggedInstruction } from './inspect.ts';
 import { kernelRange, TLB, tlbCheck } from './tlb-checks.ts';
 
 const CACHE = ['l1d', 'coherence', 'maintenance.byAddress', 'maintenance.unmapped'];
@@ -118,9 +119,16 @@ const dcachePage: ContractCheck = {
   ],
 };
 
+const CODE = 0x77;
+
+const storeByKernel: Stage['act'] = (cpu, { layout }) => cpu.storePhysical(layout.pages[0].frame, CODE);
+function* storeByUser(cpu: Cpu, { layout }: Desk): Steps {
+  yield* cpu.store(layout.pages[0].va, CODE);
+  yield* cpu.dsb();
+}
+
 /** @param isAtOnce others execute it without a synchronization of their own */
-function fetchCheck(isAtOnce: boolean, call: Call): ContractCheck {
-  const CODE = 0x77;
+function fetchCheck(isAtOnce: boolean, store: Stage['act'], call: Call): ContractCheck {
   return {
     decidedBy: FETCH,
     stages: [
@@ -130,7 +138,7 @@ function fetchCheck(isAtOnce: boolean, call: Call): ContractCheck {
         if (isAtOnce && machine.platform.l1i.fetchAhead) yield* cpu.fetchAhead(va);
       }),
       initiator(function* (cpu, desk) {
-        yield* cpu.storePhysical(desk.layout.pages[0].frame, CODE);
+        yield* store(cpu, desk);
         yield* call(cpu, desk.calls, desk);
       }),
       everyone(function* (cpu, { layout }) {
@@ -142,6 +150,17 @@ function fetchCheck(isAtOnce: boolean, call: Call): ContractCheck {
     ],
   };
 }
+
+const icacheAsids: ContractCheck = {
+  decidedBy: FETCH,
+  stages: [
+    everyone((cpu, { layout }) => cpu.fetch(layout.pages[0].va)),
+    initiator(function* (cpu, { machine, calls, layout }) {
+      yield* calls.flushIcacheAsids(cpu);
+      demand(taggedInstruction(machine, layout.pages[0].frame));
+    }),
+  ],
+};
 
 /** A page of which there are dirty lines is mapped once more, at an address of another colour. */
 const mmuCache: ContractCheck = {
@@ -170,7 +189,7 @@ const mmuCache: ContractCheck = {
 };
 
 /** By the name of the interface. */
-export const contractChecks: Readonly<Record<keyof FlushInterfaces, ContractCheck>> &
+export const contractChecks: Readonly<Record<keyof Interfaces, ContractCheck>> &
   Readonly<Record<string, ContractCheck>> = {
   flushCacheAll: cacheCheck(2, (cpu, calls) => calls.flushCacheAll(cpu)),
   flushCacheMm: cacheCheck(2, (cpu, calls, desk) => calls.flushCacheMm(cpu, spaceOf(desk))),
@@ -192,10 +211,17 @@ export const contractChecks: Readonly<Record<keyof FlushInterfaces, ContractChec
   flushPageToRam: toRam,
   updateMmuCache: mmuCache,
   flushDcachePage: dcachePage,
-  flushIcacheRange: fetchCheck(true, (cpu, calls, desk) =>
+  flushIcacheRange: fetchCheck(true, storeByKernel, (cpu, calls, desk) =>
     calls.flushIcacheRange(cpu, desk.layout.pages[0].frame, 4),
   ),
-  flushIcachePage: fetchCheck(false, (cpu, calls, desk) =>
+  flushIcachePage: fetchCheck(false, storeByKernel, (cpu, calls, desk) =>
     calls.flushIcachePage(cpu, { space: spaceOf(desk), ...desk.layout.pages[0], executable: true }),
   ),
+  flushIcacheUserRange: fetchCheck(true, storeByUser, (cpu, calls, desk) =>
+    calls.flushIcacheUserRange(cpu, spaceOf(desk), desk.layout.pages[0].va, 4),
+  ),
+  flushSignalTrampoline: fetchCheck(false, storeByUser, (cpu, calls, desk) =>
+    calls.flushSignalTrampoline(cpu, spaceOf(desk), desk.layout.pages[0].va, 4),
+  ),
+  flushIcacheAsids: icacheAsids,
 };

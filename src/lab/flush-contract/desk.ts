@@ -1,5 +1,6 @@
 /** What the programs of a contract check have at hand, and how they take turns. */
 import type { FlushArchitecture } from '../../kernel/flush/architecture.ts';
+import type { CodeInterfaces } from '../../kernel/flush/code-interfaces.ts';
 import type { FlushInterfaces } from '../../kernel/flush/interfaces.ts';
 import type { Kernel, KernelLayout } from '../../kernel/kernel.ts';
 import type { SharedPage } from '../../kernel/rmap.ts';
@@ -33,12 +34,14 @@ export interface ContractLayout {
 
 export const SPARE_WORD = 0x5a;
 
+export type Interfaces = FlushInterfaces & CodeInterfaces;
+
 export interface Desk {
   readonly machine: Machine;
   readonly kernel: Kernel;
   readonly flushes: FlushArchitecture;
   /** The interfaces that are checked. */
-  readonly calls: FlushInterfaces;
+  readonly calls: Interfaces;
   readonly layout: ContractLayout;
 }
 
@@ -89,7 +92,7 @@ export interface ContractCheck {
 }
 
 /** Calls the interface that a check is about. */
-export type Call = (cpu: Cpu, calls: FlushInterfaces, desk: Desk) => Steps;
+export type Call = (cpu: Cpu, calls: Interfaces, desk: Desk) => Steps;
 
 /** The space that every CPU runs. */
 export const spaceOf = ({ layout }: Desk) => layout.kernel.spaces[0];

@@ -17,6 +17,13 @@ export function cachedLine({ state, platform }: Machine, frame: number): string 
   return undefined;
 }
 
+/** A CPU whose L1I holds a line of a frame that is found by an ASID, in words; undefined where none does. */
+export function taggedInstruction({ state, platform }: Machine, frame: number): string | undefined {
+  if (!platform.l1i.asidTagged) return undefined;
+  const holder = state.processors.find(({ l1i }) => l1i.findPhysical(frame >>> state.lineShift, -1) >= 0);
+  return holder && `the L1I of CPU ${holder.index} still holds a line that is found by an ASID`;
+}
+
 /**
  * A CPU whose TLBs hold an entry of a page, in words.
  * @param asid -1: of any context

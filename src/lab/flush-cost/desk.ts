@@ -1,5 +1,6 @@
 /** What the programs of a cost measurement work with. */
 import type { Contexts, ContextsLayout } from '../../kernel/contexts.ts';
+import type { CodeInterfaces } from '../../kernel/flush/code-interfaces.ts';
 import type { FlushInterfaces } from '../../kernel/flush/interfaces.ts';
 import type { Kernel, KernelLayout } from '../../kernel/kernel.ts';
 import type { SharedPage } from '../../kernel/rmap.ts';
@@ -24,7 +25,7 @@ export interface FlushCostLayout {
 export interface CostDesk {
   readonly kernel: Kernel;
   readonly contexts: Contexts;
-  readonly calls: FlushInterfaces;
+  readonly calls: FlushInterfaces & CodeInterfaces;
   readonly layout: FlushCostLayout;
   /** Address of the user's first page, and how many there are. */
   readonly user: number;

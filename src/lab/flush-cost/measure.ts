@@ -66,6 +66,9 @@ function cellsOf(platform: Platform, pages: readonly number[]): Omit<FlushCell, 
     warm('updateMmuCache', 1, '1 page, other colour'),
     ...both('flushIcacheRange', 1, '1 line'),
     ...both('flushIcachePage', 1, '1 page'),
+    ...both('flushIcacheUserRange', 1, '1 line'),
+    ...both('flushSignalTrampoline', 1, '1 line'),
+    ...(platform.l1i.asidTagged ? [warm('flushIcacheAsids', 1, 'all ASIDs')] : []),
     ...(platform.l2?.primaryIndex === true ? [warm('coherencyException', 1, '1 load, other colour')] : []),
   ];
 }

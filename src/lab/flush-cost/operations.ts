@@ -1,10 +1,16 @@
 /** What is timed: each flush interface, and what it finds when it is called. */
+import type { CodeInterfaces } from '../../kernel/flush/code-interfaces.ts';
 import type { FlushInterfaces } from '../../kernel/flush/interfaces.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import { PAGE_BYTES } from '../../machine/platform.ts';
 import type { CostDesk } from './desk.ts';
 
-export type OperationName = keyof FlushInterfaces | 'coherencyException' | 'contextFlush' | 'contextRenew';
+export type OperationName =
+  | keyof FlushInterfaces
+  | keyof CodeInterfaces
+  | 'coherencyException'
+  | 'contextFlush'
+  | 'contextRenew';
 
 interface Operation {
   /** What is timed. */
@@ -87,6 +93,17 @@ export const operations: Readonly<Record<OperationName, Operation>> = {
     act: (cpu, desk) => desk.calls.flushIcachePage(cpu, { ...pageOf(desk), executable: true }),
     prepare: dirtyKernel,
   },
+  flushIcacheUserRange: {
+    act: (cpu, desk) =>
+      desk.calls.flushIcacheUserRange(cpu, spaceOf(desk), desk.user, cpu.machine.platform.lineBytes),
+    prepare: dirty,
+  },
+  flushSignalTrampoline: {
+    act: (cpu, desk) =>
+      desk.calls.flushSignalTrampoline(cpu, spaceOf(desk), desk.user, cpu.machine.platform.lineBytes),
+    prepare: dirty,
+  },
+  flushIcacheAsids: { act: (cpu, desk) => desk.calls.flushIcacheAsids(cpu), prepare: touch },
   updateMmuCache: {
     act: (cpu, desk) => {
       const { shared, alias } = desk.layout;

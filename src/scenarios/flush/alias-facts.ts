@@ -22,6 +22,11 @@ export function withoutAliases(platform: Platform): Expectation | undefined {
   );
 }
 
+/** The verdict where every flush is made that is asked for. @param how it comes out right */
+export function flushed(platform: Platform, how: string): Expectation {
+  return withoutAliases(platform) ?? clean(`${how}, although ${dataCacheFact(platform)}`);
+}
+
 /** Are lines ever newer than memory? */
 export const writesBack = ({ l1d }: Platform): boolean => l1d.write === 'write-back';
 

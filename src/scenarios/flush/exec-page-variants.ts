@@ -1,11 +1,11 @@
 /** The variants of exec-page and what each must show, by argument from the platform's description. */
 import type { CodeOmissions } from '../../kernel/flush/code-interfaces.ts';
 import type { Platform } from '../../machine/platform.ts';
-import { fetchNeedsMaintenance } from '../../machine/traits.ts';
+import { dataAliases, fetchNeedsMaintenance } from '../../machine/traits.ts';
 import type { Expectation } from '../scenario.ts';
 import { clean, found, writesBack } from './alias-facts.ts';
 import type { FlushVariant } from './define-flush.ts';
-import { fact } from './facts.ts';
+import { dataCacheFact, fact } from './facts.ts';
 
 /** What flushIcacheRange and flushIcachePage leave out, by variant. */
 export const codeOmissions: Readonly<Record<string, CodeOmissions>> = {
@@ -20,17 +20,21 @@ export const execPageVariants: readonly FlushVariant[] = [
     name: 'right',
     title: 'flushes what is executable, when it is or becomes so',
     expectOn: (platform) =>
-      clean(`what is stored is cleaned, dropped and fetched again as far as ${platform.name} asks for it`),
+      clean(
+        `what is stored is cleaned, dropped and fetched again as far as that is needed: ${fact(platform, 'l1i.snooped')}, ${fact(platform, 'l1i.fillsFrom')}`,
+      ),
   },
   {
     name: 'no-clean',
     title: 'what the kernel stored is not written back to where instruction caches fill from',
     expectOn: withoutClean,
+    unsupported: fillsFromAnyIndex,
   },
   {
     name: 'no-icache-invalidate',
     title: 'instruction caches keep what they had of the text that the kernel has changed',
     expectOn: (platform) => hears(platform) ?? trapsKernel(platform) ?? keepsOld(platform),
+    unsupported: hearsAtAnyIndex,
   },
   {
     name: 'no-sync',
@@ -61,6 +65,7 @@ export const execPageVariants: readonly FlushVariant[] = [
     title: 'what is written to a page while it is data is not flushed when it becomes executable either',
     omit: ['code.becomes-executable'],
     expectOn: (platform) => hears(platform) ?? trapsKernel(platform) ?? keepsOld(platform),
+    unsupported: hearsAtAnyIndex,
   },
   {
     name: 'rollover-no-icache-flush',
@@ -70,6 +75,23 @@ export const execPageVariants: readonly FlushVariant[] = [
     expectOn: withoutRolloverFlush,
   },
 ];
+
+/**
+ * Why a clean that is left out shows nothing: the kernel's address and the user's differ in colour, and the machine
+ * would look for the line under the user's alone.
+ */
+function fillsFromAnyIndex(platform: Platform): string | undefined {
+  if (platform.l1i.fillsFrom !== 'data-caches' || !dataAliases(platform) || !writesBack(platform)) {
+    return undefined;
+  }
+  return `instruction fills find the kernel’s dirty lines under any index here, on the machine only under their own: ${dataCacheFact(platform)}`;
+}
+
+/** The same of instruction caches that hear of stores. */
+function hearsAtAnyIndex(platform: Platform): string | undefined {
+  if (!platform.l1i.snooped || !dataAliases(platform)) return undefined;
+  return `the kernel’s stores reach the user’s instructions by physical address here, on the machine only at the address that is stored to: ${fact(platform, 'l1i.snooped')}`;
+}
 
 /** The verdict where stores reach instruction fetches by themselves. */
 function hears(platform: Platform): Expectation | undefined {
@@ -95,11 +117,11 @@ function keepsOld(platform: Platform): Expectation {
 }
 
 function withoutClean(platform: Platform): Expectation {
+  if (!writesBack(platform))
+    return clean(`memory is never older than a line: ${fact(platform, 'l1d.write')}`);
   if (platform.l1i.fillsFrom === 'data-caches') {
     return clean(`fills see what data caches have: ${fact(platform, 'l1i.fillsFrom')}`);
   }
-  if (!writesBack(platform))
-    return clean(`memory is never older than a line: ${fact(platform, 'l1d.write')}`);
   return (
     trapsKernel(platform) ??
     found(

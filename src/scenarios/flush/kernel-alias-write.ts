@@ -12,7 +12,7 @@ import { FILE_SITES, PTRACE_SITES, peek, poke, readFile, writeFile } from '../..
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import type { Platform } from '../../machine/platform.ts';
 import type { Expectation } from '../scenario.ts';
-import { clean, found, storesAllocate, withoutAliases, writesBack } from './alias-facts.ts';
+import { clean, flushed, found, storesAllocate, withoutAliases, writesBack } from './alias-facts.ts';
 import { bootMapEven, oddPage } from './colours.ts';
 import { loadAll, OFFSETS, storeAll, taskVectors } from './cow-tasks.ts';
 import { defineFlushScenario } from './define-flush.ts';
@@ -35,7 +35,7 @@ export default defineFlushScenario<Layout>({
     {
       name: 'right',
       title: 'flushes the user’s lines before, the kernel’s lines after',
-      expectOn: ({ name }) => clean(`each side’s lines are flushed on ${name} before the other side looks`),
+      expectOn: (platform) => flushed(platform, 'each side’s lines are flushed before the other side looks'),
     },
     {
       name: 'no-flush-before-peek',

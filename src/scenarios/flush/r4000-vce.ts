@@ -20,7 +20,7 @@ import type { Cpu, Steps } from '../../machine/cpu.ts';
 import { PAGE_BYTES, type Platform } from '../../machine/platform.ts';
 import { colourOf, flushNeedsMapping } from '../../machine/traits.ts';
 import type { Expectation } from '../scenario.ts';
-import { clean, found, storesAllocate, withoutAliases, writesBack } from './alias-facts.ts';
+import { clean, flushed, found, storesAllocate, withoutAliases, writesBack } from './alias-facts.ts';
 import { bootEmptyPage, bootMapEven, evenFramesFirst, framesOfColourFirst, oddPage } from './colours.ts';
 import { defineFlushScenario } from './define-flush.ts';
 import { dataCacheFact, fact } from './facts.ts';
@@ -50,9 +50,7 @@ export default defineFlushScenario<Layout>({
     {
       name: 'flush-both',
       title: 'the user’s page is flushed before it is copied, and the copy after that',
-      expectOn: (platform) =>
-        withoutAliases(platform) ??
-        clean(`each side finds in memory what the other stored, although ${dataCacheFact(platform)}`),
+      expectOn: (platform) => flushed(platform, 'each side finds in memory what the other stored'),
       unsupported: virtualTags,
     },
     {

@@ -50,10 +50,7 @@ describe('the MIPS allocator', () => {
 
   it('flushes a page on every CPU by a cross call', () => {
     for (const seed of SEEDS) {
-      const programs: TaggedProgram[] = [
-        (cpu, room) => unmapPage(cpu, room, 2),
-        runAll([2, 1, 2, 3, 2]),
-      ];
+      const programs: TaggedProgram[] = [(cpu, room) => unmapPage(cpu, room, 2), runAll([2, 1, 2, 3, 2])];
       const { result } = runTagged(mips, { platform: x86_64, programs, numbers, asids: 3, seed });
       expect([result.outcome, result.error, result.findings]).toEqual(['finished', undefined, []]);
     }

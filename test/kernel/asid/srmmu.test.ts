@@ -25,9 +25,9 @@ describe('the srmmu allocator', () => {
     const programs = [runAll([3, 0, 1, 3, 2], seen)];
     const { result, rollovers } = runTagged(srmmu, { platform, programs, numbers, asids: 3 });
     expect(result.outcome, result.error).toBe('finished');
-    // Space 3 takes 1 from space 0, that takes 2 from space 1, that takes 3 from space 2, that takes 2 from space 0.
-    expect(seen).toEqual([1, 2, 3, 1, 2]);
-    expect(rollovers).toEqual([1, 2, 3, 4]);
+    // The space that is being left, 0 at first, keeps its own.
+    expect(seen).toEqual([2, 1, 3, 2, 1]);
+    expect(rollovers).toEqual([1, 2, 3]);
   });
 
   it('takes a free one if there is one', () => {

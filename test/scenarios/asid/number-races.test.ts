@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest';
+import { explore } from '../../../src/explore/explorer.ts';
+import { jobOf, makePlan } from '../../../src/lab/plan.ts';
+import { defaultBudgets, exploreLimits } from '../../../src/lab/search.ts';
+import { platforms } from '../../../src/platforms/index.ts';
+import type { Parameters } from '../../../src/program/workload.ts';
+import ctxPurge from '../../../src/scenarios/asid/ctx-purge.ts';
+import pcidReorder from '../../../src/scenarios/asid/pcid-reorder.ts';
+import sharedAsid from '../../../src/scenarios/asid/shared-asid.ts';
+import unmapVsRollover from '../../../src/scenarios/asid/unmap-vs-rollover.ts';
+import { flawOf } from '../../../src/scenarios/check-scenario.ts';
+import type { DefinedScenario } from '../../../src/scenarios/define.ts';
+import { findVariant, statesOf } from '../../../src/scenarios/scenario.ts';
+
+const scenarios = [unmapVsRollover, ctxPurge, pcidReorder, sharedAsid] as DefinedScenario[];
+const cases = scenarios.flatMap((scenario) =>
+  scenario.variants.map(({ name, expect: wanted }) => ({ scenario, name, wanted, of: scenario.name })),
+);
+const wrong = cases.filter(({ wanted }) => wanted !== 'clean');
+const right = cases.filter(({ wanted }) => wanted === 'clean');
+const multiprocessors = Object.values(platforms).filter(({ maxCpus }) => maxCpus > 1);
+
+interface Sample {
+  readonly runs?: number;
+  readonly given?: Parameters;
+  readonly platform?: string;
+}
+
+/** Ways to fail that a sample of schedules shows, and the states that it comes to. */
+async function sample(
+  scenario: DefinedScenario,
+  variant: string,
+  { runs = 2000, given = {}, platform }: Sample = {},
+) {
+  const plan = makePlan({
+    scenario,
+    variant: findVariant(scenario, variant),
+    given,
+    platform: multiprocessors.find(({ name }) => name === platform),
+  });
+  const report = await explore(jobOf(plan, exploreLimits(plan), 1), {
+    strategy: 'pct',
+    seed: 1,
+    runs,
+    depth: 3,
+    budgets: defaultBudgets(plan),
+    most: { preemptions: 2, delays: 2 },
+    workers: 0,
+  });
+  return {
+    failures: report.failures.map(({ signature }) => signature),
+    states: report.reached.filter(({ count }) => count > 0).map(({ name }) => name),
+  };
+}
+
+describe('races for the number of an address space', () => {
+  it.each(scenarios.map((scenario) => ({ name: scenario.name, scenario })))(
+    '$name is a scenario',
+    ({ scenario }) => {
+      expect(flawOf(scenario)).toBeUndefined();
+    },
+  );
+
+  it.each(wrong)('$of: $name is found, and comes to its states', async ({ scenario, name, wanted }) => {
+    const { failures, states } = await sample(scenario, name);
+    expect(failures.length).toBeGreaterThan(0);
+    for (const failure of failures) expect(wanted).toContain(failure.replace('finding ', ''));
+    expect(states).toEqual(statesOf(scenario, name));
+  });
+
+  it.each(right)('$of: $name is clean, and comes to its states', async ({ scenario, name }) => {
+    expect(await sample(scenario, name)).toEqual({ failures: [], states: statesOf(scenario, name) });
+    const { failures } = await sample(scenario, name, { given: scenario.small?.parameters ?? {} });
+    expect(failures).toEqual([]);
+  });
+
+  it.each(right)(
+    '$of: $name is clean on every multiprocessor that can run it',
+    async ({ scenario, name }) => {
+      for (const platform of multiprocessors) {
+        if (findVariant(scenario, name).unsupported?.(platform) !== undefined) continue;
+        const { failures } = await sample(scenario, name, { runs: 60, platform: platform.name });
+        expect([platform.name, failures]).toEqual([platform.name, []]);
+      }
+    },
+  );
+
+  it.each(['arm-ipi', 'arm64-bitmap', 'mips', 'srmmu', 'x86-pcid'])(
+    'unmap-vs-rollover is clean with %s',
+    async (allocator) => {
+      const { failures } = await sample(unmapVsRollover as DefinedScenario, 'correct', {
+        runs: 500,
+        given: { allocator, rounds: 3 },
+      });
+      expect(failures).toEqual([]);
+    },
+  );
+
+  it('pcid-reorder is clean with a CPU that is lazy in the space', async () => {
+    const { failures } = await sample(pcidReorder as DefinedScenario, 'correct', { given: { lazy: 1 } });
+    expect(failures).toEqual([]);
+  });
+});
