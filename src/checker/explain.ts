@@ -18,7 +18,7 @@ import { nameDevices } from '../machine/cpu-names.ts';
 import type { Platform } from '../machine/platform.ts';
 import { asidRules } from './asid-rules.ts';
 import { diagnoses, type FindingKind, type FindingRecord, findingKinds } from './finding.ts';
-import { isOfAnotherPage, remedyOf } from './remedies.ts';
+import { isOfAnotherPage, remedyOf, whereDevicesRead } from './remedies.ts';
 
 /** No machine has more. */
 const MOST_CPUS = 64;
@@ -89,7 +89,7 @@ function describe(
     case 'stale-instruction':
       return staleCopy(finding, platform, finding.writer >= processors);
     case 'device-old-data':
-      return oldData(finding);
+      return oldData(finding, platform);
     case 'lost-write':
       return lostWrite(finding);
     case 'multiple-match':
@@ -261,7 +261,7 @@ function missingMaintenance(
   return `CPU ${f.cpu} did not invalidate its copy after version ${f.newest} was written`;
 }
 
-function oldData(f: FindingRecord): Description {
+function oldData(f: FindingRecord, platform: Platform): Description {
   const at = f.va === f.pa ? hex(f.pa) : `${hex(f.pa)} (I/O address ${hex(f.va)})`;
   const read = `CPU ${f.cpu} read ${hex(f.got)} at ${at} at cycle ${f.clock}; it should be ${hex(f.expected)}`;
   return {
@@ -272,7 +272,7 @@ function oldData(f: FindingRecord): Description {
       line('culprit', wrote(f)),
       line(
         'missing',
-        `a clean of the line to the point of coherency on CPU ${f.writer} before CPU ${f.cpu} was told`,
+        `a clean of the line ${whereDevicesRead(f.writer, platform)}, before CPU ${f.cpu} was told`,
       ),
     ],
   };

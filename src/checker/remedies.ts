@@ -23,7 +23,7 @@ export function remedyOf(finding: FindingRecord, platform: Platform, processors:
     case 'freed-table':
       return 'unlink the table, flush on every CPU that may know of it, lazy ones included, and free it only when lockless walkers have left it: after an IPI to all, or deferred';
     case 'device-old-data':
-      return `clean the line to the point of coherency on CPU ${finding.writer}, DSB, and only then tell CPU ${finding.cpu}`;
+      return `clean the line ${whereDevicesRead(finding.writer, platform)}, DSB, and only then tell CPU ${finding.cpu}`;
     case 'stale-data':
       if (finding.writer >= processors) {
         return `invalidate the line on CPU ${finding.cpu} when the transfer is done and before the CPU reads; what is dirty in it must be cleaned before the transfer begins`;
@@ -68,6 +68,13 @@ function flushSequence(platform: Platform): string {
     'a local invalidate and a cross call to every CPU that ran the address space, each acknowledged';
   if (!platform.broadcast) return call;
   return 'DSB, a broadcast invalidate (TLBI ...IS), DSB; or a local invalidate and an acknowledged cross call';
+}
+
+/** How far a line that CPU `writer` has stored to must be cleaned for a device that does not look into caches. */
+export function whereDevicesRead(writer: number, { outer }: Platform): string {
+  const inner = `to the point of coherency on CPU ${writer}`;
+  if (outer?.maintainedBy !== 'controller') return inner;
+  return `${inner}, then out of the outer cache through its controller, which no operation of a CPU reaches`;
 }
 
 function ioTlb(device: number): string {

@@ -4,7 +4,7 @@ import type { FindingRecord } from '../../src/checker/finding.ts';
 import { cpuName, nameDevices } from '../../src/machine/cpu-names.ts';
 import { bootTable, Device } from '../../src/machine/device.ts';
 import type { Machine } from '../../src/machine/machine.ts';
-import { type LabOptions, Mapper, type Program, runPrograms, tiny } from '../support/machine.ts';
+import { changed, type LabOptions, Mapper, type Program, runPrograms, tiny } from '../support/machine.ts';
 
 const PA = 0x1000;
 const REGISTER = 0x3000;
@@ -67,11 +67,20 @@ describe('a device that does not see the caches', () => {
     expect(text.title).toBe('device 0 read memory that was older than what had been stored');
     expect(text.culprit).toMatch(/^CPU 0 wrote version 1/);
     expect(text.missing).toBe(
-      'a clean of the line to the point of coherency on CPU 0 before device 0 was told',
+      'a clean of the line to the point of coherency on CPU 0, before device 0 was told',
     );
     expect(text.remedy).toBe(
       'clean the line to the point of coherency on CPU 0, DSB, and only then tell device 0',
     );
+  });
+
+  it('says that an outer cache with a controller of its own must be cleaned as well', () => {
+    const behind = changed(past, (p) => {
+      p.outer = { sizeBytes: 1 << 16, ways: 8, maintainedBy: 'controller' };
+    });
+    const { text } = find(behind, send);
+    expect(text.missing).toMatch(/then out of the outer cache through its controller/);
+    expect(text.remedy).toMatch(/then out of the outer cache through its controller/);
   });
 
   it('leaves a stale copy if the line was not invalidated', () => {
