@@ -40,7 +40,7 @@ const variants: readonly Variant[] = [
       (platform.writeBufferEntries === 0
         ? `${platform.name} has no write buffer: its table writes are visible at once`
         : platform.broadcast?.serialized === true
-          ? `${platform.name} takes a lock around each broadcast, and that atomic drains the write buffer`
+          ? `${platform.name} takes a lock around each broadcast, and that atomic drains the write buffer: use a platform such as neoverse`
           : undefined),
   },
   {
