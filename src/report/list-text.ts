@@ -38,8 +38,9 @@ function scenarioText(scenario: Scenario, style: Style): string[] {
     ...wrap(`source: ${scenario.source}`, '  ', '    '),
     '',
     ...broken(indented(table(left('variant', 'must show', 'what it does'), variants))),
-    '',
-    ...broken(indented(table(left('parameter', 'default', 'range', 'meaning'), parameters))),
+    ...(parameters.length > 0
+      ? ['', ...broken(indented(table(left('parameter', 'default', 'range', 'meaning'), parameters)))]
+      : []),
     ...(states.length > 0
       ? ['', ...broken(indented(table(left('state', 'in', 'must be reachable'), states)))]
       : []),
