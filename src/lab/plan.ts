@@ -54,8 +54,8 @@ export const DEFAULT_QUANTUM_CYCLES = 10_000;
 /** @throws ScenarioError, one line naming what to use instead, if the variant cannot run like this */
 export function makePlan(request: PlanRequest): Plan {
   const { scenario, variant, given } = request;
-  const parameters = resolveParameters(scenario, given);
-  const parts = scenario.adapt?.(variant.name, parameters) ?? {};
+  const resolved = resolveParameters(scenario, given);
+  const parts = scenario.adapt?.(variant.name, resolved) ?? {};
   if (parts.platform && request.platform) {
     throw new ScenarioError(
       `${scenario.name} brings machines of its own: leave out --platform and choose one with --set`,
@@ -66,7 +66,7 @@ export function makePlan(request: PlanRequest): Plan {
       `${scenario.name} runs on ${parts.cpus} CPUs with these parameters: leave out --cpus ${request.cpus}`,
     );
   }
-  const asked = parts.platform ?? request.platform ?? defaultPlatform(scenario, variant);
+  const asked = parts.platform ?? request.platform ?? defaultPlatform(scenario, variant, resolved);
   const platform = scenario.machineFor?.(asked) ?? asked;
   const most = platform.maxCpus + (parts.devices ?? 0);
   const cpus = parts.cpus ?? request.cpus ?? Math.min(scenario.defaultCpus, most);
@@ -74,11 +74,12 @@ export function makePlan(request: PlanRequest): Plan {
   if (reason !== undefined) throw new ScenarioError(`variant '${variant.name}': ${reason}`);
   checkCpus(scenario, platform, cpus, most);
   const expect = variant.expectOn?.(platform).expect ?? variant.expect;
+  const parameters = { ...resolved, ...variant.parameters?.(cpus) };
   return { scenario, variant: { ...variant, expect }, platform, cpus, parameters, parts };
 }
 
-function defaultPlatform(scenario: Scenario, variant: Variant): Platform {
-  const name = scenario.defaultPlatform(variant.name);
+function defaultPlatform(scenario: Scenario, variant: Variant, parameters: Parameters): Platform {
+  const name = scenario.defaultPlatform(variant.name, parameters);
   const platform = platformByName(name);
   if (!platform) throw new Error(`${scenario.name}: its default platform '${name}' does not exist`);
   return platform;

@@ -213,8 +213,8 @@ function smallPlan(plan: Plan): Plan | undefined {
   if (!small || scenario.adapt) return undefined;
   const given = { ...plan.parameters, ...small.parameters };
   const cpus = Math.min(plan.cpus, small.cpus ?? scenario.minCpus);
-  if (cpus === plan.cpus && isSame(given, plan.parameters)) return undefined;
-  return makePlan({ scenario, variant, platform, cpus, given });
+  const smaller = makePlan({ scenario, variant, platform, cpus, given });
+  return cpus === plan.cpus && isSame(smaller.parameters, plan.parameters) ? undefined : smaller;
 }
 
 const isSame = (a: object, b: object) => JSON.stringify(a) === JSON.stringify(b);

@@ -36,7 +36,7 @@ export interface ScenarioDefinition<Layout> {
   /** The machine that runs in place of the platform that was asked for. */
   readonly machineFor?: (platform: Platform) => Platform;
   /** Name of a built-in platform. */
-  readonly platform: string | ((variant: string) => string);
+  readonly platform: string | ((variant: string, parameters: Parameters) => string);
   /** Size at which every schedule can be explored; default: the normal size. */
   readonly small?: SmallSize;
   /** Limit on the steps of a run. */
@@ -80,7 +80,8 @@ export function defineScenario<Layout>(definition: ScenarioDefinition<Layout>): 
     ...(definition.reachable && { reachable: definition.reachable }),
     defaultCpus: cpus,
     minCpus: definition.minCpus ?? cpus,
-    defaultPlatform: typeof platform === 'string' ? () => platform : platform,
+    defaultPlatform: (variant, parameters = {}) =>
+      typeof platform === 'string' ? platform : platform(variant, parameters),
     maxSteps: definition.maxSteps ?? 1_000_000,
     ...((definition.strict || definition.devices) && { adapt: () => partsOf(definition) }),
     ...(small && { small }),

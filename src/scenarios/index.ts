@@ -15,6 +15,8 @@ import dmaCoherent from './flush/dma-coherent.ts';
 import dmaStreaming from './flush/dma-streaming.ts';
 import execPage from './flush/exec-page.ts';
 import kernelAliasWrite from './flush/kernel-alias-write.ts';
+import kernelRemap from './flush/kernel-remap.ts';
+import munmapRange from './flush/munmap-range.ts';
 import noncoherentSmp from './flush/noncoherent-smp.ts';
 import orderOfFlush from './flush/order-of-flush.ts';
 import pageFlip from './flush/page-flip.ts';
@@ -57,6 +59,8 @@ export const flushScenarios: readonly FlushScenario[] = [
   pageFlip,
   r4000Vce,
   orderOfFlush,
+  munmapRange,
+  kernelRemap,
   walkerNotCoherent,
   execPage,
   dmaStreaming,

@@ -16,6 +16,8 @@ export interface Expectation {
 export interface Variant {
   readonly name: string;
   readonly title: string;
+  /** Parameters that the variant is about, and so sets itself, whatever was asked for. */
+  parameters?(cpus: number): Readonly<Record<string, string | number>>;
   /** What a run must show, on the scenario's own platform at least. */
   readonly expect: Expect;
   /** What it must show on any platform that can run it; absent: `expect`, on all of them. */
@@ -58,8 +60,8 @@ export interface Scenario {
   readonly reachable?: Readonly<Record<string, ReachableState>>;
   readonly defaultCpus: number;
   readonly minCpus: number;
-  /** Name of the platform that a variant runs on unless told otherwise. */
-  defaultPlatform(variant: string): string;
+  /** Name of the platform that a variant runs on unless told otherwise, with these parameters if there are any. */
+  defaultPlatform(variant: string, parameters?: Parameters): string;
   /** URL of the module that exports `createWorkload`. */
   readonly module: string;
   /** Default limit on the steps of a run. */

@@ -1,7 +1,7 @@
 /** What every ASID allocator must do, on either host: many more address spaces than numbers, and nobody confused. */
 import { expect } from 'vitest';
 import type { Job, RunResult } from '../../src/hosts/job.ts';
-import asidRollover from '../../src/scenarios/asid/asid-rollover.ts';
+import asidRollover, { ROLLOVERS_NOTE } from '../../src/scenarios/asid/asid-rollover.ts';
 import { resolveParameters } from '../../src/scenarios/scenario.ts';
 import { findPlatform } from '../support/asid-jobs.ts';
 
@@ -10,6 +10,7 @@ export interface AsidSize {
   readonly tasks: number;
   readonly asids: number;
   readonly switches: number;
+  readonly order?: string;
 }
 
 export type RunJob = (job: Job) => RunResult | Promise<RunResult>;
@@ -30,14 +31,15 @@ function asidJob(allocator: string, platform: string, size: AsidSize, seed = 1):
   };
 }
 
-/** Rolls over and over without a finding. */
+/** Rolls over and over without a finding. @returns how often, the CPUs added up */
 export async function rollsOver(
   run: RunJob,
   allocator: string,
   platform: string,
   size: AsidSize,
-): Promise<void> {
-  const { outcome, error, findings, reached } = await run(asidJob(allocator, platform, size));
+): Promise<number> {
+  const { outcome, error, findings, reached, cpus } = await run(asidJob(allocator, platform, size));
   expect([outcome, error, findings]).toEqual(['finished', undefined, []]);
   expect(reached).toEqual(['rollover', 'second-rollover']);
+  return cpus.reduce((sum, { notes }) => sum + (notes[ROLLOVERS_NOTE] ?? 0), 0);
 }

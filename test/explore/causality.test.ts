@@ -189,6 +189,23 @@ describe('what steps depend on', () => {
     expect(conflict(lookup, footprints.of(0, log, 0))).toBe(true);
   });
 
+  it('makes uses of one ASID depend on each other, and a use on the TLB that is looked at', () => {
+    const context = 0x7000;
+    const uses = (cpu: number, key: number): Event => [EVENT.ASID, cpu, key, 1, context];
+    const ends = (cpu: number, key: number): Event => [EVENT.ASID, cpu, key, 0, 0];
+    expect(depend([uses(0, 3)], [uses(1, 3)])).toBe(true);
+    expect(depend([uses(0, 3)], [ends(1, 3)])).toBe(true);
+    expect(depend([uses(0, 3)], [uses(1, 2)])).toBe(false);
+    expect(depend([ends(0, 3)], [ends(1, 2)])).toBe(false);
+    expect(depend([uses(0, 3)], [store(1, context)])).toBe(true);
+    expect(depend([ends(0, 3)], [store(1, context)])).toBe(false);
+    expect(depend([uses(0, 3)], [[EVENT.FILL, 0, 5, 0, 0]])).toBe(true);
+    expect(depend([uses(0, 3)], [[EVENT.FILL, 1, 5, 0, 0]])).toBe(false);
+    expect(depend([uses(0, 3)], [[EVENT.TLBI, 0, TLBI_VA + 8, page(5)]])).toBe(true);
+    expect(depend([uses(0, 3)], [[EVENT.TLBI, 1, TLBI_ALL + 8, 0]])).toBe(false);
+    expect(depend([ends(0, 3)], [[EVENT.TLBI, 0, TLBI_ALL + 8, 0]])).toBe(false);
+  });
+
   it('commutes completions at two targets, and neither with the barrier', () => {
     expect(depend([[EVENT.COMPLETE, 0, 1]], [[EVENT.COMPLETE, 0, 2]])).toBe(false);
     expect(depend([[EVENT.COMPLETE, 0, 1]], [[EVENT.BARRIER, 0, 1]])).toBe(true);

@@ -3,7 +3,13 @@ import type { Checker } from '../../src/checker/checker.ts';
 import type { RunResult } from '../../src/hosts/job.ts';
 import { runLockstep } from '../../src/hosts/lockstep.ts';
 import { RandomWalk } from '../../src/hosts/schedulers/random.ts';
-import { type AllocatorKind, type AsidAllocator, startTagged } from '../../src/kernel/asid/allocator.ts';
+import {
+  type AllocatorKind,
+  type AsidAllocator,
+  startTagged,
+  type TaggedLayout,
+} from '../../src/kernel/asid/allocator.ts';
+import type { AsidInvariants } from '../../src/kernel/asid/asid-invariants.ts';
 import type { TaggedPage, TaggedSpace } from '../../src/kernel/asid/tagged-space.ts';
 import { withoutPaging } from '../../src/kernel/boot-user.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
@@ -20,6 +26,7 @@ export interface TaggedRoom {
   readonly spaces: readonly TaggedSpace[];
   readonly pages: readonly TaggedPage[];
   readonly checker: Checker | null;
+  readonly invariants: AsidInvariants | null;
 }
 
 export type TaggedProgram = (cpu: Cpu, room: TaggedRoom) => Steps;
@@ -36,29 +43,37 @@ export interface TaggedRun {
 }
 
 /** CPU n begins in space n. @returns the result, and how often the allocator said that it rolled over */
-export function runTagged(
-  kind: AllocatorKind,
+export function runTagged<Words>(
+  kind: AllocatorKind<Words>,
   { platform, programs, numbers, asids, flaw = '', seed = 1, prepare }: TaggedRun,
-): { result: RunResult; rollovers: number[]; machine: Machine } {
+): { result: RunResult; rollovers: number[]; machine: Machine; layout: TaggedLayout<Words> } {
   const rollovers: number[] = [];
   const machines: Machine[] = [];
+  const layouts: TaggedLayout<Words>[] = [];
   const workload: Workload<TaskLayout> = {
     setup(machine) {
       machines.push(machine);
       const at = { numbers, running: programs.map((_, cpu) => cpu) };
       const names = numbers.map((_, i) => `task ${i}`);
-      const layout = layTasks(machine, kind, { names, asids, at }, () => undefined);
+      const layout = layTasks(machine, kind as AllocatorKind, { names, asids, at }, () => undefined);
+      layouts.push(layout.tagged as TaggedLayout<Words>);
       prepare?.(machine, layout.tagged.spaces);
       return layout;
     },
     start({ machine, cpu, checker, layout }) {
-      const { kernel, allocator } = startTagged(machine, kind, layout.tagged, checker, {
-        asids,
-        flaw,
-        rolledOver: (times) => rollovers.push(times),
-      });
+      const { kernel, allocator, invariants } = startTagged(
+        machine,
+        kind as AllocatorKind,
+        layout.tagged,
+        checker,
+        {
+          asids,
+          flaw,
+          rolledOver: (times) => rollovers.push(times),
+        },
+      );
       const { spaces } = layout.tagged;
-      const room = { machine, kernel, allocator, spaces, pages: layout.pages, checker };
+      const room = { machine, kernel, allocator, spaces, pages: layout.pages, checker, invariants };
       return { program: programs[cpu.index](cpu, room), vectors: withoutPaging(kernel) };
     },
     speculation: () => [TASK_VA],
@@ -67,7 +82,12 @@ export function runTagged(
   const limits = { quantumCycles: 10_000, maxSteps: 1_000_000, maxSeconds: 60 };
   const job = { platform, cpus: programs.length, source, seed, checked: true, ...limits };
   const result = runLockstep(job, workload, new RandomWalk(seed));
-  return { result, rollovers, machine: machines[0] };
+  return { result, rollovers, machine: machines[0], layout: layouts[0] };
+}
+
+/** A word as the CPUs see it when a run has ended. */
+export function wordAt(machine: Machine, pa: number): number {
+  return machine.port.load(machine.state.cpus[0], pa, pa, 4, 0) >>> 0;
 }
 
 /** Unmaps the page of a space and flushes it. */

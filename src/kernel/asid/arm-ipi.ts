@@ -5,6 +5,11 @@
  * written with interrupts masked, a new number is taken with interrupts enabled, since its rollover waits for the
  * others. v2.6.38 (check_context, then cpu_switch_mm) left interrupts enabled throughout: flaw `switch-between`.
  *
+ * As published it breaks a rule on three CPUs and more: the IPI of a rollover has come to a CPU, whose space has a
+ * number of the new generation from then on, and not yet to another one, which switches to that space (a thread of the
+ * same process), sees the generation of the counter, and uses the number with a TLB that is not flushed. It is until
+ * the IPI comes, and cannot be where no space runs on two CPUs. The kernel that came after has no IPI.
+ *
  * Simplified: set_mm_context checks and sets under mm->context.id_lock, here that is one atomic; which CPUs have run
  * a space is not kept, so a flush without broadcasts calls all of them.
  */
@@ -17,12 +22,8 @@ import type { CallFunction } from '../cross-call.ts';
 import { type SpinLock, spinLock, spinUnlock } from '../spin-lock.ts';
 import type { AllocatorKind, AllocatorParts, AsidAllocator, BootAsids } from './allocator.ts';
 import { writeContext, writeReserved } from './context-registers.ts';
+import { ASID_BITS, ASID_MASK, FIRST_GENERATION, isSameGeneration } from './generation.ts';
 import type { TaggedSpace } from './tagged-space.ts';
-
-/** Bits of a number; the generation is above them. */
-const ASID_BITS = 8;
-const ASID_MASK = (1 << ASID_BITS) - 1;
-const FIRST_GENERATION = 1 << ASID_BITS;
 
 /** Functions of cross calls. */
 const CALL_RESET = 0;
@@ -202,8 +203,4 @@ class ArmIpi implements AsidAllocator {
   private others({ index }: Cpu): number[] {
     return this.parts.machine.state.processors.map((other) => other.index).filter((other) => other !== index);
   }
-}
-
-function isSameGeneration(a: number, b: number): boolean {
-  return (a ^ b) >>> ASID_BITS === 0;
 }

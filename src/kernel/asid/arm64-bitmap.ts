@@ -11,86 +11,37 @@
 
 import { ASID_RULE } from '../../checker/asid-rules.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
-import type { Machine } from '../../machine/machine.ts';
 import { TLBI_ALL, TLBI_VA } from '../../machine/tlb.ts';
-import type { BootMemory } from '../boot-memory.ts';
 import type { CallFunction } from '../cross-call.ts';
-import { type SpinLock, spinLock, spinUnlock } from '../spin-lock.ts';
-import type { AllocatorKind, AllocatorParts, AsidAllocator, BootAsids } from './allocator.ts';
+import { spinLock, spinUnlock } from '../spin-lock.ts';
+import type { AllocatorKind, AllocatorParts, AsidAllocator } from './allocator.ts';
+import { type Arm64Words, bootArm64Numbers, layArm64Words } from './arm64-words.ts';
 import { writeContext } from './context-registers.ts';
+import { ASID_BITS, ASID_MASK, FIRST_GENERATION, isSameGeneration } from './generation.ts';
+import { NumberMap } from './number-map.ts';
 import type { TaggedSpace } from './tagged-space.ts';
 
-/** Bits of a number; the generation is above them. */
-const ASID_BITS = 8;
-const ASID_MASK = (1 << ASID_BITS) - 1;
-const FIRST_GENERATION = 1 << ASID_BITS;
-
 const CALL_FLUSH_PAGE = 0;
-
-export interface Arm64Words {
-  readonly generationPa: number;
-  readonly lock: SpinLock;
-  /** Bitmap of the numbers that are taken; as many words as they need. */
-  readonly mapPa: number;
-  /** Where the search for a free number goes on. */
-  readonly nextPa: number;
-  /** By CPU: number and generation in use, 0 since a rollover. */
-  readonly activePa: readonly number[];
-  /** By CPU: what it was using at the last rollover. */
-  readonly reservedPa: readonly number[];
-  /** Mask of CPUs that must flush, two words. */
-  readonly pendingPa: number;
-}
 
 export const arm64Bitmap: AllocatorKind<Arm64Words> = {
   name: 'arm64-bitmap',
   scope: 'global',
-  lay: (boot: BootMemory, lock, asids) => {
-    const cpus = boot.machine.state.processors;
-    return {
-      generationPa: boot.line(),
-      lock: lock('ASID'),
-      mapPa: boot.bytes(((asids >>> 5) + 1) * 4, boot.machine.platform.lineBytes),
-      nextPa: boot.line(),
-      activePa: cpus.map(() => boot.line()),
-      reservedPa: cpus.map(() => boot.line()),
-      pendingPa: boot.line(),
-    };
-  },
-  boot: bootNumbers,
+  lay: layArm64Words,
+  boot: bootArm64Numbers,
   create: (parts, words) => new Arm64Bitmap(parts, words),
 };
-
-function bootNumbers(
-  machine: Machine,
-  words: Arm64Words,
-  spaces: readonly TaggedSpace[],
-  _asids: number,
-  { numbers, running }: BootAsids,
-): void {
-  machine.poke(words.generationPa, FIRST_GENERATION);
-  machine.poke(words.nextPa, 1);
-  for (const { index, contextPa } of spaces) {
-    const number = numbers[index];
-    if (number === 0) continue;
-    machine.poke(contextPa, FIRST_GENERATION | number);
-    const word = words.mapPa + (number >>> 5) * 4;
-    machine.poke(word, machine.peek(word) | (1 << (number & 31)));
-  }
-  for (const [cpu, space] of running.entries()) {
-    machine.poke(words.activePa[cpu], FIRST_GENERATION | numbers[space]);
-  }
-}
 
 class Arm64Bitmap implements AsidAllocator {
   readonly scope = 'global';
   readonly calls: readonly CallFunction[];
   private readonly parts: AllocatorParts;
   private readonly words: Arm64Words;
+  private readonly numbers: NumberMap;
 
   constructor(parts: AllocatorParts, words: Arm64Words) {
     this.parts = parts;
     this.words = words;
+    this.numbers = new NumberMap(words.mapPa, parts.asids, parts.uncached);
     this.calls = [(cpu, space, va) => this.flushHere(cpu, space, va)];
   }
 
@@ -158,18 +109,18 @@ class Arm64Bitmap implements AsidAllocator {
 
   /** new_context, under the lock: the old number if that can be had in this generation, or a free one. */
   private *newContext(cpu: Cpu, old: number, generation: number): Steps<number> {
-    const { words } = this;
+    const { words, numbers } = this;
     const number = old & ASID_MASK;
     if (old !== 0) {
       const renewed = generation | number;
       if (yield* this.updateReserved(cpu, old, renewed)) return renewed;
-      if (yield* this.testAndSet(cpu, number)) return renewed;
+      if (yield* numbers.testAndSet(cpu, number)) return renewed;
     }
     let now = generation;
-    let free = yield* this.findFree(cpu, yield* this.load(cpu, words.nextPa));
+    let free = yield* numbers.findFree(cpu, yield* this.load(cpu, words.nextPa));
     if (free === 0) {
       now = yield* this.rollOver(cpu, generation);
-      free = yield* this.findFree(cpu, 1);
+      free = yield* numbers.findFree(cpu, 1);
       if (free === 0) {
         const { parts } = this;
         parts.checker?.violated(
@@ -180,7 +131,7 @@ class Arm64Bitmap implements AsidAllocator {
         );
       }
     }
-    yield* this.testAndSet(cpu, free);
+    yield* numbers.testAndSet(cpu, free);
     yield* this.store(cpu, words.nextPa, free);
     return now | free;
   }
@@ -202,7 +153,7 @@ class Arm64Bitmap implements AsidAllocator {
     const next = (generation + FIRST_GENERATION) >>> 0;
     yield* this.store(cpu, words.generationPa, next);
     parts.rolledOver((next >>> ASID_BITS) - 1);
-    const map = new Uint32Array((parts.asids >>> 5) + 1);
+    const kept: number[] = [];
     // The new generation is seen before any CPU's number is taken away: pairs with the fast path.
     yield* cpu.dmb();
     for (const [index, active] of words.activePa.entries()) {
@@ -210,38 +161,15 @@ class Arm64Bitmap implements AsidAllocator {
       // It has not switched since the last rollover: the note is all that is known of what it runs.
       if (id === 0) id = yield* this.load(cpu, words.reservedPa[index]);
       if (parts.flaw === 'no-reserved-asids') continue;
-      const number = id & ASID_MASK;
-      map[number >>> 5] |= 1 << (number & 31);
+      kept.push(id & ASID_MASK);
       yield* this.store(cpu, words.reservedPa[index], id);
     }
-    for (const [word, bits] of map.entries()) yield* this.store(cpu, words.mapPa + word * 4, bits);
+    yield* this.numbers.setTo(cpu, kept);
     if (parts.flaw === 'no-flush-pending') return next;
     for (let word = 0; word * 32 < words.activePa.length; word++) {
       yield* this.store(cpu, words.pendingPa + word * 4, 0xffff_ffff);
     }
     return next;
-  }
-
-  /** Lowest free number from `from` on; 0 if there is none. */
-  private *findFree(cpu: Cpu, from: number): Steps<number> {
-    const { asids } = this.parts;
-    for (let number = from; number <= asids; ) {
-      const taken = yield* this.load(cpu, this.words.mapPa + (number >>> 5) * 4);
-      const end = (number | 31) + 1;
-      for (; number < end && number <= asids; number++)
-        if ((taken & (1 << (number & 31))) === 0) return number;
-    }
-    return 0;
-  }
-
-  /** @returns true if it was free */
-  private *testAndSet(cpu: Cpu, number: number): Steps<boolean> {
-    const at = this.words.mapPa + (number >>> 5) * 4;
-    const bit = 1 << (number & 31);
-    const taken = yield* this.load(cpu, at);
-    if ((taken & bit) !== 0) return false;
-    yield* this.store(cpu, at, (taken | bit) >>> 0);
-    return true;
   }
 
   *flushTlbPage(cpu: Cpu, space: TaggedSpace, va: number): Steps {
@@ -276,8 +204,4 @@ class Arm64Bitmap implements AsidAllocator {
   private exchange(cpu: Cpu, pa: number, word: number): Steps<number> {
     return cpu.modifyPhysical(pa, () => word, this.parts.uncached);
   }
-}
-
-function isSameGeneration(a: number, b: number): boolean {
-  return (a ^ b) >>> ASID_BITS === 0;
 }

@@ -18,12 +18,8 @@ import type { BootMemory } from '../boot-memory.ts';
 import type { CallFunction } from '../cross-call.ts';
 import type { AllocatorKind, AllocatorParts, AsidAllocator, BootAsids } from './allocator.ts';
 import { writeContext, writeReserved } from './context-registers.ts';
+import { ASID_BITS, ASID_MASK, FIRST_GENERATION, isSameGeneration } from './generation.ts';
 import type { TaggedSpace } from './tagged-space.ts';
-
-/** Bits of a number (ASID_MASK); the generation (ASID_VERSION_MASK) is above them. */
-const ASID_BITS = 8;
-const ASID_MASK = (1 << ASID_BITS) - 1;
-const FIRST_GENERATION = 1 << ASID_BITS;
 
 const CALL_FLUSH_PAGE = 0;
 
@@ -172,8 +168,4 @@ class Mips implements AsidAllocator {
   private store(cpu: Cpu, pa: number, word: number): Steps<number> {
     return cpu.storePhysical(pa, word, 4, this.parts.uncached);
   }
-}
-
-function isSameGeneration(a: number, b: number): boolean {
-  return (a ^ b) >>> ASID_BITS === 0;
 }

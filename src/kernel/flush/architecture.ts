@@ -134,6 +134,7 @@ class Flushes implements FlushInterfaces, CodeInterfaces {
 
   *flushTlbKernelRange(cpu: Cpu, va: number, pages: number): Steps {
     yield* this.kernel.flush.kernelRange(cpu, va, pages);
+    this.order.tlbFlushed(null, va, pages);
   }
 
   *flushPageToRam(cpu: Cpu, frame: number): Steps {

@@ -102,7 +102,7 @@ export default defineScenario<TaskLayout<Own>>({
     },
   },
   cpus: 2,
-  platform: (variant) => (variant.startsWith('destroy') ? 'sun4m' : 'neoverse'),
+  platform: (variant) => (variant.startsWith('destroy') ? 'x86-64' : 'neoverse'),
   small: { parameters: { uses: 1 } },
 
   setup(machine, settings) {

@@ -28,7 +28,6 @@ type Order = 'allocator' | 'number-first' | 'barrier-late';
 
 interface UnmapVariant extends Variant {
   readonly order: Order;
-  readonly allocator?: string;
   readonly flaw?: string;
   /** Usable numbers; default: those of the spaces that have one. */
   readonly asids?: number;
@@ -46,7 +45,7 @@ const variants: readonly UnmapVariant[] = [
     title: 'reads the number, then clears the entry, and flushes by what it has read',
     expect: ['stale-translation'],
     order: 'number-first',
-    allocator: 'arm64-bitmap',
+    parameters: () => ({ allocator: 'arm64-bitmap' }),
     unsupported: withoutBroadcast,
   },
   {
@@ -54,7 +53,7 @@ const variants: readonly UnmapVariant[] = [
     title: 'clears the entry, reads the number, and only then waits until the entry is visible',
     expect: ['stale-translation'],
     order: 'barrier-late',
-    allocator: 'arm64-bitmap',
+    parameters: () => ({ allocator: 'arm64-bitmap' }),
     unsupported: (platform) =>
       withoutBroadcast(platform) ??
       (platform.writeBufferEntries === 0 ? `${platform.name} has no write buffer` : undefined),
@@ -64,7 +63,7 @@ const variants: readonly UnmapVariant[] = [
     title: 'forgets the number of a CPU that does not run the space, though it may be switching to it',
     expect: ['stale-translation', 'invariant'],
     order: 'allocator',
-    allocator: 'mips',
+    parameters: () => ({ allocator: 'mips' }),
     flaw: 'zero-if-inactive',
     asids: 5,
     unsupported: ({ name, maxCpus }) => (maxCpus < 2 ? `${name} has one CPU` : undefined),
@@ -132,7 +131,7 @@ export default defineScenario<TaskLayout>({
 
 function choicesOf(settings: { readonly variant: string; readonly [name: string]: unknown }) {
   const variant = variants.find(({ name }) => name === settings.variant) ?? variants[0];
-  const kind = allocatorKind(variant.allocator ?? String(settings.allocator));
+  const kind = allocatorKind(String({ ...settings, ...variant.parameters?.(2) }.allocator));
   return { variant, kind, asids: variant.asids ?? 3 };
 }
 

@@ -31,10 +31,24 @@ export function bootMapEven(
   va: number,
   permissions: number,
 ): BootPage {
+  return bootMapApart(boot, space, va, 1, permissions)[0];
+}
+
+/**
+ * Maps pages from `va`, which has an odd number, to fresh frames, of which the first has an even one: each page
+ * differs in colour from its frame. They are one area of the space.
+ */
+export function bootMapApart(
+  boot: BootMemory,
+  space: AddressSpace,
+  va: number,
+  pages: number,
+  permissions: number,
+): BootPage[] {
   // Tables first: they would come between.
-  layTables(boot, space.root, va, 1);
+  layTables(boot, space.root, va, pages);
   if ((boot.firstFreePage >>> PAGE_SHIFT) & 1) boot.pages(1);
-  return bootMap(boot, space, va, 1, permissions)[0];
+  return bootMap(boot, space, va, pages, permissions);
 }
 
 /** An area of one page in which nothing is mapped yet, as fork finds it in the child. */

@@ -15,12 +15,13 @@ import type { Cpu, Steps } from '../../machine/cpu.ts';
 import { PAGE_BYTES, type Platform } from '../../machine/platform.ts';
 import { flushNeedsMapping } from '../../machine/traits.ts';
 import type { Expectation } from '../scenario.ts';
-import { clean, found, withoutAliases, writesBack } from './alias-facts.ts';
+import { clean, found, withoutAliases } from './alias-facts.ts';
 import { bootMapEven, oddPage } from './colours.ts';
 import { loadAll, OFFSETS, storeAll, taskVectors } from './cow-tasks.ts';
 import { defineFlushScenario } from './define-flush.ts';
-import { dataCacheFact, fact } from './facts.ts';
+import { fact } from './facts.ts';
 import { awaitFlag, type Flags, layFlags, raiseFlag } from './flags.ts';
+import { linesLeft } from './lines-left.ts';
 
 interface Layout {
   readonly kernel: KernelLayout;
@@ -75,7 +76,7 @@ export default defineFlushScenario<Layout>({
       name: 'no-cache-flush',
       title: 'lines of the page stay in the cache',
       omit: ['reclaim.cache'],
-      expectOn: withoutCacheFlush,
+      expectOn: (platform) => linesLeft(platform, 'the user'),
     },
   ],
   cpus: 2,
@@ -128,29 +129,6 @@ function cacheLast(platform: Platform): Expectation {
       ? 'lines are found by their virtual tag, mapped or not, and carry the physical address that they go back to'
       : 'the flush goes through a mapping of the frame that the kernel makes for it';
   return clean(`${how}, and nobody uses the address in between: ${fact(platform, 'maintenance.unmapped')}`);
-}
-
-function withoutCacheFlush(platform: Platform): Expectation {
-  const kept = withoutAliases(platform);
-  if (kept) return kept;
-  if (flushNeedsMapping(platform)) {
-    return found(
-      ['flush-order', 'stale-data', 'lost-write'],
-      `once the entry is cleared no flush finds the lines any more: ${fact(platform, 'maintenance.unmapped')}`,
-    );
-  }
-  if (writesBack(platform)) {
-    return found(
-      ['stale-data', 'lost-write'],
-      `what the user stored is dirty where the kernel’s own address does not find it, and is written back over what the frame has next: ${dataCacheFact(platform)}`,
-    );
-  }
-  return platform.l1d.organisation === 'vivt'
-    ? found(
-        ['stale-data'],
-        `lines of the old page answer for the one that is mapped next: ${dataCacheFact(platform)}`,
-      )
-    : clean(`memory is never older than a line, and tags are physical: ${dataCacheFact(platform)}`);
 }
 
 /** CPU 0: a thread of the process, then the kernel, then the thread again. */

@@ -5,10 +5,11 @@ import { FlushOrder } from '../../../src/kernel/flush/flush-order.ts';
 import { READ_WRITE, USED } from '../../../src/kernel/kernel.ts';
 import { PTE } from '../../../src/machine/attributes.ts';
 import { platforms } from '../../../src/platforms/index.ts';
-import { cpusOf, machineOf } from '../../support/machine.ts';
+import { changed, cpusOf, machineOf } from '../../support/machine.ts';
 
 const VA = 0x4000_0000;
 const NEXT = VA + 0x1000;
+const KERNEL_VA = 0xc100_0000;
 const [OLD, NEW] = [0x8000 | READ_WRITE, 0x9000 | READ_WRITE];
 const READ_ONLY = 0x8000 | USED;
 
@@ -22,8 +23,8 @@ function spaceAt(root: number): AddressSpace {
 const [space, other] = [0x1000, 0x2000].map(spaceAt);
 
 /** Steps of kernel code by name, and what the rule says of them, in order. */
-function desk(platform: string) {
-  const machine = machineOf(platforms[platform], 1, { checked: true });
+function desk(platform: string, change: Parameters<typeof changed>[1] = () => {}) {
+  const machine = machineOf(changed(platforms[platform], change), 1, { checked: true });
   const checker = new Checker(machine.state, { keepGoing: true });
   const [cpu] = cpusOf(machine);
   const order = new FlushOrder(machine, checker);
@@ -35,6 +36,7 @@ function desk(platform: string) {
   return {
     broken,
     order,
+    cpu,
     cache: (va = VA, pages = 1) => order.cacheFlushed(space, va, pages),
     change: (old: number, entry: number, va = VA) => order.entryChanges(cpu, space, va, old, entry),
     tlb: (va = VA, pages = 1) => order.tlbFlushed(space, va, pages),
@@ -102,6 +104,53 @@ describe('where a flush needs the mapping', () => {
     expect(broken).toEqual([NOT_FLUSHED_BEFORE]);
   });
 
+  describe('a flush of everything counts up to the TLB flush that follows', () => {
+    const everything = [null, space] as const;
+    const scopes = {
+      'a page': (order: FlushOrder) => order.tlbFlushed(space, VA, 1),
+      'a space': (order: FlushOrder) => order.tlbFlushedAll(space),
+      everything: (order: FlushOrder) => order.tlbFlushedAll(null),
+    };
+
+    describe.each(Object.entries(scopes))('of %s', (_, flushTlb) => {
+      it.each(everything)('after %o', (what) => {
+        const { change, rely, order, broken } = desk('hypersparc');
+        order.cacheFlushedAll(what);
+        change(OLD, NEW);
+        flushTlb(order);
+        change(NEW, 0);
+        flushTlb(order);
+        rely();
+        expect(broken).toEqual([NOT_FLUSHED_BEFORE]);
+      });
+    });
+
+    it.each(everything)('but not of another page, or another space, after %o', (what) => {
+      const { change, tlb, rely, order, broken } = desk('hypersparc');
+      order.cacheFlushedAll(what);
+      change(OLD, 0);
+      tlb();
+      order.tlbFlushedAll(other);
+      rely();
+      change(OLD, 0, NEXT);
+      tlb(NEXT);
+      rely(NEXT);
+      expect(broken).toEqual([]);
+    });
+
+    it('and up to the page’s next change, or its next mapping', () => {
+      const { change, order, broken } = desk('hypersparc');
+      order.cacheFlushedAll(null);
+      change(OLD, NEW);
+      change(NEW, 0);
+      expect(broken).toEqual([NOT_FLUSHED_BEFORE]);
+      order.cacheFlushedAll(space);
+      change(0, NEW, NEXT);
+      change(NEW, 0, NEXT);
+      expect(broken).toEqual([NOT_FLUSHED_BEFORE, NOT_FLUSHED_BEFORE]);
+    });
+  });
+
   it('forgets a flush of a space with the TLB flush that follows', () => {
     const { change, rely, order, broken } = desk('hypersparc');
     order.cacheFlushedAll(space);
@@ -156,6 +205,43 @@ describe.each(['hypersparc', 'arm926', 'r4000', 'sun4c', 'x86-64'])('on %s', (pl
     cache();
     change(OLD, 0);
     rely();
+    rely();
+    expect(broken).toEqual([NOT_FLUSHED_AFTER]);
+  });
+});
+
+describe('a page of the kernel’s is the same in every space', () => {
+  const kernelDesk = (kernelMappings: 'global' | 'per-context') => {
+    const { cpu, order, broken } = desk('hypersparc', (p) => {
+      p.mmu.kernelMappings = kernelMappings;
+    });
+    order.cacheFlushedAll(null);
+    order.entryChanges(cpu, space, KERNEL_VA, OLD, 0);
+    return { order, broken, rely: () => order.relied(cpu, other, KERNEL_VA) };
+  };
+
+  it.each(['global', 'per-context'] as const)('a flush of it reaches all contexts: %s', (kernelMappings) => {
+    const { order, broken, rely } = kernelDesk(kernelMappings);
+    order.tlbFlushed(null, KERNEL_VA, 1);
+    rely();
+    expect(broken).toEqual([]);
+  });
+
+  it('and one of a single context only where its translation is global', () => {
+    for (const [kernelMappings, expected] of [
+      ['global', []],
+      ['per-context', [NOT_FLUSHED_AFTER]],
+    ] as const) {
+      const { order, broken, rely } = kernelDesk(kernelMappings);
+      order.tlbFlushed(other, KERNEL_VA, 1);
+      rely();
+      expect(broken).toEqual(expected);
+    }
+  });
+
+  it('a flush of a whole space leaves it', () => {
+    const { order, broken, rely } = kernelDesk('global');
+    order.tlbFlushedAll(space);
     rely();
     expect(broken).toEqual([NOT_FLUSHED_AFTER]);
   });
