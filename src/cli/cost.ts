@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { Command, Option } from 'commander';
 import { ThreadsHost } from '../hosts/threads.ts';
-import { LockstepPool } from '../lab/lockstep-pool.ts';
+import type { LockstepPool } from '../lab/lockstep-pool.ts';
 import {
   COST_QUANTUM_CYCLES,
   type CostCell,
@@ -22,25 +22,10 @@ import { costReport, toJson } from '../report/json.ts';
 import { wrap } from '../report/text.ts';
 import { asidCost, worldSwitchCost } from './cost-asid.ts';
 import { flushCost } from './cost-flush.ts';
+import { type CostFlags, limitsOf, measured } from './cost-run.ts';
 import { EXIT, UsageError } from './errors.ts';
 import { drawSeed, integer, integers, resolvePlatform, seedOption } from './options.ts';
-import { Interrupt, Progress, print, stdoutStyle } from './terminal.ts';
-
-interface CostFlags {
-  readonly cpus?: number[];
-  readonly pages?: number[];
-  readonly mechanism: Mechanism | 'both';
-  readonly host: 'lockstep' | 'threads' | 'both';
-  readonly work?: number[];
-  readonly platform?: string;
-  readonly seed?: number;
-  readonly quantum: number;
-  readonly maxSteps: number;
-  readonly maxSeconds: number;
-  readonly workers: number;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-}
+import { print, stdoutStyle } from './terminal.ts';
 
 const DEFAULT_CPUS = [1, 2, 4, 8, 16];
 const DEFAULT_PAGES = [1, 8, 64];
@@ -119,12 +104,7 @@ async function cost(experiment: string, flags: CostFlags): Promise<number> {
       `cost: there is no experiment '${experiment}': use tlb-shootdown, flush, context-flush, asid or world-switch`,
     );
   }
-  const limits = {
-    seed,
-    quantumCycles: flags.quantum,
-    maxSteps: flags.maxSteps,
-    maxSeconds: flags.maxSeconds,
-  };
+  const limits = limitsOf(flags, seed);
   const { cpus = DEFAULT_CPUS, pages = DEFAULT_PAGES } = flags;
   const cells = costCells(mechanismsOf(flags, platform), cpus, pages);
   // Before anything runs: whatever cannot be done is said at once.
@@ -156,31 +136,21 @@ export async function measure(
   flags: { readonly workers: number; readonly quiet?: boolean },
   threads = new ThreadsHost(),
 ): Promise<{ rows: CostRow[]; interrupted: boolean }> {
-  const progress = new Progress(flags.quiet === true);
-  const pool = new LockstepPool(Math.min(flags.workers, cells.length));
-  const close = async () => {
-    await Promise.all([pool.close(), threads.close()]);
-  };
-  const interrupt = new Interrupt(close);
   const rows: CostRow[] = [];
-  const tell = (row: CostRow) => {
-    rows.push(row);
-    progress.show(`${row.host}: ${rows.length} of ${cells.length * hosts.length} measured`);
-    return !interrupt.interrupted;
-  };
-  try {
+  const total = cells.length * hosts.length;
+  const all = async (pool: LockstepPool, tell: (text: string) => boolean) => {
+    let goesOn = true;
+    const take = (row: CostRow) => {
+      rows.push(row);
+      goesOn = tell(`${row.host}: ${rows.length} of ${total} measured`);
+      return goesOn;
+    };
     for (const host of hosts) {
-      if (interrupt.interrupted) break;
-      if (host === 'lockstep') await measureLockstep(platform, cells, limits, pool, tell);
-      else await measureThreads(platform, cells, limits, threads, tell);
+      if (!goesOn) return;
+      if (host === 'lockstep') await measureLockstep(platform, cells, limits, pool, take);
+      else await measureThreads(platform, cells, limits, threads, take);
     }
-  } catch (error) {
-    // Ending the threads makes what runs on them fail.
-    if (!interrupt.interrupted) throw error;
-  } finally {
-    interrupt.dispose();
-    progress.clear();
-    await pool.close();
-  }
-  return { rows, interrupted: interrupt.interrupted };
+  };
+  const { interrupted } = await measured(cells.length, flags, all, () => threads.close());
+  return { rows, interrupted };
 }

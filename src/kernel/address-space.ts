@@ -100,3 +100,8 @@ export function* ranOn(cpu: Cpu, space: AddressSpace, uncached: boolean): Steps<
   }
   return cpus;
 }
+
+/** CPUs other than this one that have run the space. */
+export function* ranElsewhere(cpu: Cpu, space: AddressSpace, uncached: boolean): Steps<number[]> {
+  return (yield* ranOn(cpu, space, uncached)).filter((index) => index !== cpu.index);
+}

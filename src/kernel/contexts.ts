@@ -8,8 +8,9 @@
 import type { Cpu, Steps } from '../machine/cpu.ts';
 import { CTL } from '../machine/registers.ts';
 import { TLBI_ALL } from '../machine/tlb.ts';
-import { type AddressSpace, ranOn } from './address-space.ts';
+import { type AddressSpace, ranElsewhere } from './address-space.ts';
 import type { BootMemory } from './boot-memory.ts';
+import { otherProcessors } from './cross-call.ts';
 import type { Kernel } from './kernel.ts';
 import { type SpinLock, spinLock, spinUnlock } from './spin-lock.ts';
 
@@ -77,7 +78,7 @@ export class Contexts {
       yield* cpu.storePhysical(numbersPa[index], last + 1, 4, uncached);
       yield* cpu.dsb();
       yield* this.handle(cpu, index);
-      const others = (yield* ranOn(cpu, space, uncached)).filter((other) => other !== cpu.index);
+      const others = yield* ranElsewhere(cpu, space, uncached);
       yield* kernel.calls.call(cpu, others, this.callNumber, index, 0, 0);
     }
     yield* spinUnlock(cpu, lock, uncached);
@@ -102,13 +103,12 @@ export class Contexts {
   /** The numbers have run out: every space gets a new one, and every CPU forgets what was made under any. */
   private *startAgain(cpu: Cpu): Steps {
     const { lastPa, numbersPa } = this.layout;
-    const { uncached, spaces, calls, machine } = this.kernel();
+    const { uncached, spaces, calls } = this.kernel();
     for (const [i, pa] of numbersPa.entries()) yield* cpu.storePhysical(pa, i + 1, 4, uncached);
     yield* cpu.storePhysical(lastPa, spaces.length, 4, uncached);
     yield* cpu.dsb();
     yield* this.handle(cpu, EVERY_SPACE);
-    const others = machine.state.processors.map(({ index }) => index).filter((index) => index !== cpu.index);
-    yield* calls.call(cpu, others, this.callNumber, EVERY_SPACE, 0, 0);
+    yield* calls.call(cpu, otherProcessors(cpu), this.callNumber, EVERY_SPACE, 0, 0);
   }
 
   private *numberOf(cpu: Cpu, space: AddressSpace): Steps<number> {

@@ -23,6 +23,11 @@ export interface CrossCallLayout {
 /** What a call makes the target do: `a`, `b`, `c` are words. */
 export type CallFunction = (cpu: Cpu, a: number, b: number, c: number) => Steps;
 
+/** Every processor but this one: devices take no calls. */
+export function otherProcessors({ machine, index }: Cpu): number[] {
+  return machine.state.processors.map((other) => other.index).filter((other) => other !== index);
+}
+
 export function layCrossCalls(boot: BootMemory, cpus: number, lock: SpinLock | null): CrossCallLayout {
   const lines = () => Array.from({ length: cpus }, () => boot.line());
   return { queuePa: lines(), argumentsPa: lines(), flagPa: Array.from({ length: cpus }, lines), lock };

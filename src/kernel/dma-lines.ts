@@ -8,7 +8,7 @@
  * and holds only as long as no other CPU brings a line back by itself.
  */
 import type { Cpu, Steps } from '../machine/cpu.ts';
-import type { CallFunction } from './cross-call.ts';
+import { type CallFunction, otherProcessors } from './cross-call.ts';
 import type { FlushArchitecture } from './flush/architecture.ts';
 import { FIRST_CALL } from './kernel.ts';
 
@@ -163,9 +163,8 @@ export class DmaLines {
 
   /** The CPUs that maintenance by address does not reach. */
   private outOfReach(cpu: Cpu): number[] {
-    const { platform, state } = cpu.machine;
-    if (platform.maintenance.byAddress === 'broadcast') return [];
-    return state.processors.map(({ index }) => index).filter((index) => index !== cpu.index);
+    if (cpu.machine.platform.maintenance.byAddress === 'broadcast') return [];
+    return otherProcessors(cpu);
   }
 
   private *outer(cpu: Cpu, operation: DmaOperation, buffer: DmaBuffer): Steps {

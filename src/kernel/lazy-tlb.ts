@@ -7,7 +7,7 @@
 import type { Cpu, Steps } from '../machine/cpu.ts';
 import { CTL } from '../machine/registers.ts';
 import { TLBI_ASID } from '../machine/tlb.ts';
-import { type AddressSpace, ranOn } from './address-space.ts';
+import { type AddressSpace, ranElsewhere } from './address-space.ts';
 import type { BootMemory } from './boot-memory.ts';
 import type { CallFunction } from './cross-call.ts';
 import type { Kernel } from './kernel.ts';
@@ -79,8 +79,7 @@ export class LazyTlb {
    * @param callNumber of `leaveCall` among the kernel's cross calls
    */
   *expel(cpu: Cpu, kernel: Kernel, callNumber: number): Steps {
-    const ran = yield* ranOn(cpu, this.space, this.uncached);
-    const others = ran.filter((index) => index !== cpu.index);
+    const others = yield* ranElsewhere(cpu, this.space, this.uncached);
     yield* kernel.calls.call(cpu, others, callNumber, 0, 0, 0);
   }
 

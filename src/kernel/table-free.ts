@@ -12,7 +12,7 @@ import type { Cpu, Steps } from '../machine/cpu.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { AddressSpace } from './address-space.ts';
 import type { BootMemory } from './boot-memory.ts';
-import type { CallFunction } from './cross-call.ts';
+import { type CallFunction, otherProcessors } from './cross-call.ts';
 import type { Mm } from './mm.ts';
 
 export type TableFreeing = 'at-once' | 'after-ipi' | 'deferred';
@@ -80,7 +80,7 @@ export class TableFree {
   *free(cpu: Cpu, { kernel }: Mm, { table }: UnlinkedTable): Steps<number> {
     const waitedFor = this.freeing === 'deferred' ? yield* this.awaitWalkers(cpu, kernel.uncached) : 0;
     if (this.freeing === 'after-ipi') {
-      yield* kernel.calls.call(cpu, this.othersThan(cpu), this.callNothing, 0, 0, 0);
+      yield* kernel.calls.call(cpu, otherProcessors(cpu), this.callNothing, 0, 0, 0);
     }
     yield* kernel.frames.free(cpu, table);
     return waitedFor;
@@ -110,7 +110,7 @@ export class TableFree {
   /** Waits for the walks that are under way; one that begins now no longer finds the table. */
   private *awaitWalkers(cpu: Cpu, uncached: boolean): Steps<number> {
     let waitedFor = 0;
-    for (const other of this.othersThan(cpu)) {
+    for (const other of otherProcessors(cpu)) {
       const pa = this.layout.walkingPa[other];
       const seen = yield* cpu.loadPhysical(pa, 4, uncached);
       if ((seen & 1) === 0) continue;
@@ -119,9 +119,5 @@ export class TableFree {
       yield* cpu.waitUntil(pa, (now) => now !== seen, { why, from: other, uncached });
     }
     return waitedFor;
-  }
-
-  private othersThan(cpu: Cpu): number[] {
-    return cpu.machine.state.cpus.map((c) => c.index).filter((index) => index !== cpu.index);
   }
 }

@@ -7,8 +7,8 @@ import type { Cpu, Steps } from '../machine/cpu.ts';
 import type { Machine } from '../machine/machine.ts';
 import { PAGE_BYTES } from '../machine/platform.ts';
 import { TLBI_ALL, TLBI_ASID, TLBI_VA, TLBI_VA_ALL_ASIDS } from '../machine/tlb.ts';
-import { type AddressSpace, ranOn } from './address-space.ts';
-import type { CrossCalls } from './cross-call.ts';
+import { type AddressSpace, ranElsewhere, ranOn } from './address-space.ts';
+import { type CrossCalls, otherProcessors } from './cross-call.ts';
 import { type SpinLock, spinLock, spinUnlock } from './spin-lock.ts';
 
 export type Mechanism = 'cross-call' | 'broadcast' | 'local-only' | 'none';
@@ -159,9 +159,7 @@ export class TlbFlush {
     pages: number,
     asid: number,
   ): Steps {
-    const everybody = this.machine.state.processors.map((c) => c.index);
-    const ran = space ? yield* ranOn(cpu, space, this.uncached) : everybody;
-    const others = ran.filter((index) => index !== cpu.index);
+    const others = space ? yield* ranElsewhere(cpu, space, this.uncached) : otherProcessors(cpu);
     const targets = this.policy.targets ? yield* this.policy.targets(cpu, others) : others;
     yield* this.calls.call(cpu, targets, CALL_FLUSH, kind, va, ((asid << 16) | pages) >>> 0);
   }

@@ -32,11 +32,12 @@ export class CpuMaintenance extends CpuLinear {
   /**
    * One line by physical address, through the kernel's linear mapping: a virtually indexed cache is looked at
    * in the linear mapping's own set, so an alias of another colour is missed.
+   * @param va where the kernel has mapped it instead, for the purpose
    */
-  *maintainPhysical(pa: number, operation: LineOperation, reach: Reach): Steps {
+  *maintainPhysical(pa: number, operation: LineOperation, reach: Reach, va = pa): Steps {
     yield* this.drainAll();
     yield STEP;
-    this.machine.caches.byAddressStep(this.hw, pa, pa, operation, reach);
+    this.machine.caches.byAddressStep(this.hw, va, pa, operation, reach);
   }
 
   /** Whatever line sits in a set and way of this CPU's own caches, or of the shared L2 where it is reached. */

@@ -18,7 +18,12 @@ export function colourOf({ l1d }: Platform, va: number): number {
 
 /** Does a context switch leave lines behind that the next context would take for its own? */
 export function tagsRepeat({ l1d }: Platform): boolean {
-  return l1d.organisation === 'vivt' && !l1d.asidTagged;
+  return isUntagged(l1d);
+}
+
+/** Are lines of a cache found by their virtual address alone? */
+export function isUntagged(cache: Platform['l1d'] | Platform['l1i']): boolean {
+  return cache.organisation === 'vivt' && !cache.asidTagged;
 }
 
 /** Must an instruction cache be told of stores, or of what it is to fetch from? */

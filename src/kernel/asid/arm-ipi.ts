@@ -18,7 +18,7 @@ import type { Cpu, Steps } from '../../machine/cpu.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { TLBI_ALL, TLBI_VA } from '../../machine/tlb.ts';
 import type { BootMemory } from '../boot-memory.ts';
-import type { CallFunction } from '../cross-call.ts';
+import { type CallFunction, otherProcessors } from '../cross-call.ts';
 import { type SpinLock, spinLock, spinUnlock } from '../spin-lock.ts';
 import type { AllocatorKind, AllocatorParts, AsidAllocator, BootAsids } from './allocator.ts';
 import { writeContext, writeReserved } from './context-registers.ts';
@@ -105,7 +105,7 @@ class ArmIpi implements AsidAllocator {
     }
     yield* cpu.dmb();
     yield* this.flushHere(cpu, space.index, va);
-    yield* call(cpu, this.others(cpu), CALL_FLUSH_PAGE, space.index, va, 0);
+    yield* call(cpu, otherProcessors(cpu), CALL_FLUSH_PAGE, space.index, va, 0);
   }
 
   /** Which number the space has is read by each CPU when it flushes. */
@@ -162,7 +162,7 @@ class ArmIpi implements AsidAllocator {
     yield* cpu.storePhysical(words.lastPa, first, 4, parts.uncached);
     yield* this.flushContext(cpu);
     yield* cpu.dmb();
-    if (parts.flaw !== 'no-ipi') yield* parts.call(cpu, this.others(cpu), CALL_RESET, 0, 0, 0);
+    if (parts.flaw !== 'no-ipi') yield* parts.call(cpu, otherProcessors(cpu), CALL_RESET, 0, 0, 0);
     yield* cpu.storePhysical(words.lastPa, first + parts.machine.state.processors.length, 4, parts.uncached);
     return first + cpu.index + 1;
   }
@@ -198,9 +198,5 @@ class ArmIpi implements AsidAllocator {
       (old) => (isSameGeneration(old, asid) ? undefined : asid),
       this.parts.uncached,
     );
-  }
-
-  private others({ index }: Cpu): number[] {
-    return this.parts.machine.state.processors.map((other) => other.index).filter((other) => other !== index);
   }
 }

@@ -12,7 +12,7 @@
 import { ASID_RULE } from '../../checker/asid-rules.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import { TLBI_ALL, TLBI_VA } from '../../machine/tlb.ts';
-import type { CallFunction } from '../cross-call.ts';
+import { type CallFunction, otherProcessors } from '../cross-call.ts';
 import { spinLock, spinUnlock } from '../spin-lock.ts';
 import type { AllocatorKind, AllocatorParts, AsidAllocator } from './allocator.ts';
 import { type Arm64Words, bootArm64Numbers, layArm64Words } from './arm64-words.ts';
@@ -174,11 +174,10 @@ class Arm64Bitmap implements AsidAllocator {
 
   *flushTlbPage(cpu: Cpu, space: TaggedSpace, va: number): Steps {
     const { machine, call } = this.parts;
-    const others = machine.state.processors.map(({ index }) => index).filter((index) => index !== cpu.index);
     yield* cpu.dsb();
     if (!machine.platform.broadcast) {
       yield* this.flushHere(cpu, space.index, va);
-      yield* call(cpu, others, CALL_FLUSH_PAGE, space.index, va, 0);
+      yield* call(cpu, otherProcessors(cpu), CALL_FLUSH_PAGE, space.index, va, 0);
       return;
     }
     const id = yield* this.load(cpu, space.contextPa);

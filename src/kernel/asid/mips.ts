@@ -15,7 +15,7 @@ import type { Cpu, Steps } from '../../machine/cpu.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { TLBI_ALL, TLBI_VA } from '../../machine/tlb.ts';
 import type { BootMemory } from '../boot-memory.ts';
-import type { CallFunction } from '../cross-call.ts';
+import { type CallFunction, otherProcessors } from '../cross-call.ts';
 import type { AllocatorKind, AllocatorParts, AsidAllocator, BootAsids } from './allocator.ts';
 import { writeContext, writeReserved } from './context-registers.ts';
 import { ASID_BITS, ASID_MASK, FIRST_GENERATION, isSameGeneration } from './generation.ts';
@@ -91,10 +91,9 @@ class Mips implements AsidAllocator {
   /** flush_tlb_page. */
   *flushTlbPage(cpu: Cpu, space: TaggedSpace, va: number): Steps {
     const { parts } = this;
-    const { flaw, call, machine } = parts;
+    const { flaw, call } = parts;
     yield* cpu.dmb();
-    const everybody = machine.state.processors.map(({ index }) => index);
-    const others = everybody.filter((index) => index !== cpu.index);
+    const others = otherProcessors(cpu);
     if (flaw === 'zero-if-inactive') {
       const active: number[] = [];
       for (const other of others) {

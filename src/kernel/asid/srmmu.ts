@@ -15,7 +15,7 @@
 import { ASID_RULE } from '../../checker/asid-rules.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import { TLBI_ASID, TLBI_VA } from '../../machine/tlb.ts';
-import { ranOn } from '../address-space.ts';
+import { ranElsewhere } from '../address-space.ts';
 import type { CallFunction } from '../cross-call.ts';
 import { spinLock, spinUnlock } from '../spin-lock.ts';
 import type { AllocatorKind, AllocatorParts, AsidAllocator } from './allocator.ts';
@@ -88,7 +88,14 @@ class Srmmu implements AsidAllocator {
   *flushTlbPage(cpu: Cpu, space: TaggedSpace, va: number): Steps {
     yield* cpu.dmb();
     if ((yield* this.load(cpu, space.contextPa)) === NO_CONTEXT) return;
-    yield* this.parts.call(cpu, yield* this.others(cpu, space), CALL_FLUSH_PAGE, space.index, va, 0);
+    yield* this.parts.call(
+      cpu,
+      yield* ranElsewhere(cpu, space, this.parts.uncached),
+      CALL_FLUSH_PAGE,
+      space.index,
+      va,
+      0,
+    );
     yield* this.localFlushPage(cpu, space, va);
   }
 
@@ -171,7 +178,7 @@ class Srmmu implements AsidAllocator {
 
   /** flush_cache_mm and flush_tlb_mm, on every CPU that has run the space. */
   private *flushMm(cpu: Cpu, space: TaggedSpace): Steps {
-    const others = yield* this.others(cpu, space);
+    const others = yield* ranElsewhere(cpu, space, this.parts.uncached);
     cpu.unmaskInterrupts();
     yield* this.parts.call(cpu, others, CALL_FLUSH_MM, space.index, 0, 0);
     cpu.maskInterrupts();
@@ -193,10 +200,6 @@ class Srmmu implements AsidAllocator {
     const running: number[] = [];
     for (const at of this.words.currentPa) running.push(yield* this.load(cpu, at));
     return running;
-  }
-
-  private *others(cpu: Cpu, space: TaggedSpace): Steps<number[]> {
-    return (yield* ranOn(cpu, space, this.parts.uncached)).filter((other) => other !== cpu.index);
   }
 
   /** Head of the list of free contexts. */

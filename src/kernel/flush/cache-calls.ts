@@ -8,8 +8,9 @@ import type { Cpu, Steps } from '../../machine/cpu.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { PAGE_BYTES } from '../../machine/platform.ts';
 import { CTL } from '../../machine/registers.ts';
-import { type AddressSpace, allAreas, ranOn } from '../address-space.ts';
-import type { CrossCalls } from '../cross-call.ts';
+import { isUntagged } from '../../machine/traits.ts';
+import { type AddressSpace, allAreas, ranElsewhere } from '../address-space.ts';
+import { type CrossCalls, otherProcessors } from '../cross-call.ts';
 import type { PageTable } from '../page-table.ts';
 import { CacheLines, flushesBySpace } from './cache-lines.ts';
 
@@ -76,11 +77,15 @@ export class CacheCalls {
   *pages(cpu: Cpu, space: AddressSpace, va: number, pages: number): Steps {
     if (!this.lines.aliases) return;
     yield* this.localPages(cpu, space, va, pages);
+    yield* this.pagesElsewhere(cpu, space, va, pages);
+  }
+
+  /** Completes the flush of pages on this CPU, and has it done on those that it does not reach. */
+  private *pagesElsewhere(cpu: Cpu, space: AddressSpace, va: number, pages: number): Steps {
     yield* cpu.dsb();
-    if (!this.reachesOthers) {
-      const index = this.spaces.indexOf(space);
-      yield* this.call(cpu, yield* this.ran(cpu, space), PAGES | (pages << WHAT_BITS), va, index);
-    }
+    if (this.reachesOthers) return;
+    const targets = yield* ranElsewhere(cpu, space, this.uncached);
+    yield* this.call(cpu, targets, PAGES | (pages << WHAT_BITS), va, this.spaces.indexOf(space));
   }
 
   private *localPages(cpu: Cpu, space: AddressSpace, va: number, pages: number): Steps {
@@ -102,11 +107,7 @@ export class CacheCalls {
   *page(cpu: Cpu, space: AddressSpace, va: number, frame: number): Steps {
     if (!this.lines.aliases) return;
     yield* this.lines.userPage(cpu, space, va, frame);
-    yield* cpu.dsb();
-    if (!this.reachesOthers) {
-      const index = this.spaces.indexOf(space);
-      yield* this.call(cpu, yield* this.ran(cpu, space), PAGES | (1 << WHAT_BITS), va, index);
-    }
+    yield* this.pagesElsewhere(cpu, space, va, 1);
   }
 
   /** Lines of the kernel's linear mapping of a frame, on every CPU. */
@@ -114,7 +115,7 @@ export class CacheCalls {
     if (!this.lines.aliases) return;
     yield* this.lines.kernelPage(cpu, frame);
     yield* cpu.dsb();
-    if (!this.reachesOthers) yield* this.call(cpu, this.others(cpu), KERNEL_PAGE, frame, 0);
+    if (!this.reachesOthers) yield* this.call(cpu, otherProcessors(cpu), KERNEL_PAGE, frame, 0);
   }
 
   /**
@@ -139,7 +140,7 @@ export class CacheCalls {
     }
     yield* this.lines.everything(cpu);
     yield* cpu.dsb();
-    const targets = space ? yield* this.ran(cpu, space) : this.others(cpu);
+    const targets = space ? yield* ranElsewhere(cpu, space, this.uncached) : otherProcessors(cpu);
     yield* this.call(cpu, targets, EVERYTHING, 0, 0);
   }
 
@@ -155,12 +156,12 @@ export class CacheCalls {
 
   /** Instruction caches of other CPUs drop some lines, or all where one line may be there under several addresses. */
   *dropFetchedElsewhere(cpu: Cpu, pa: number, sizeBytes: number): Steps {
-    yield* this.call(cpu, this.others(cpu), FETCHED | (sizeBytes << WHAT_BITS), pa, 0);
+    yield* this.call(cpu, otherProcessors(cpu), FETCHED | (sizeBytes << WHAT_BITS), pa, 0);
   }
 
   /** Every other CPU has taken an interrupt: what it had fetched before is gone. */
   *synchronizeOthers(cpu: Cpu): Steps {
-    yield* this.call(cpu, this.others(cpu), SYNCHRONIZE, 0, 0);
+    yield* this.call(cpu, otherProcessors(cpu), SYNCHRONIZE, 0, 0);
   }
 
   private *call(cpu: Cpu, targets: readonly number[], what: number, address: number, space: number): Steps {
@@ -169,14 +170,6 @@ export class CacheCalls {
 
   private get reachesOthers(): boolean {
     return this.machine.platform.maintenance.byAddress === 'broadcast';
-  }
-
-  private *ran(cpu: Cpu, space: AddressSpace): Steps<number[]> {
-    return (yield* ranOn(cpu, space, this.uncached)).filter((index) => index !== cpu.index);
-  }
-
-  private others(cpu: Cpu): number[] {
-    return this.machine.state.processors.map(({ index }) => index).filter((index) => index !== cpu.index);
   }
 
   /** Before another space runs on this CPU: lines without a tag would pass for its own. */
@@ -190,9 +183,4 @@ export class CacheCalls {
     if (isUntagged(l1i)) yield* cpu.invalidateFetchAll();
     yield* cpu.dsb();
   }
-}
-
-/** Are lines found by their virtual address alone? */
-function isUntagged({ organisation, asidTagged }: { organisation: string; asidTagged: boolean }): boolean {
-  return organisation === 'vivt' && !asidTagged;
 }

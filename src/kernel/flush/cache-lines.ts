@@ -4,7 +4,6 @@
  * the colour of the page.
  */
 import type { Cpu, Steps } from '../../machine/cpu.ts';
-import { STEP } from '../../machine/cpu.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { PAGE_BYTES, PAGE_SHIFT, type Platform } from '../../machine/platform.ts';
 import { CTL } from '../../machine/registers.ts';
@@ -83,9 +82,7 @@ export class CacheLines {
   private *throughAlias(cpu: Cpu, va: number, frame: number): Steps {
     const { machine } = this;
     for (let at = 0; at < PAGE_BYTES; at += this.lineBytes) {
-      yield* cpu.drainAll();
-      yield STEP;
-      machine.caches.byAddressStep(cpu.hw, va + at, frame + at, FLUSH, 'coherency');
+      yield* cpu.maintainPhysical(frame + at, FLUSH, 'coherency', va + at);
     }
     const alias = ALIAS_BASE + (colourOf(machine.platform, va) << PAGE_SHIFT);
     yield* cpu.tlbiLocal(TLBI_VA, alias, 1, machine.translation.asidOf(cpu.hw));
