@@ -1,6 +1,7 @@
 /** What a library user needs: machines, platforms, programs, the checker, hosts, scenarios, measurements. */
 export { Checker, type CheckerOptions } from './checker/checker.ts';
-export { type Explanation, type ExplanationLine, explain, type StuckCpu } from './checker/explain.ts';
+export { explain, type StuckCpu } from './checker/explain.ts';
+export type { Explanation, ExplanationLine } from './checker/explanation.ts';
 export { type FindingKind, type FindingRecord, findingKinds } from './checker/finding.ts';
 export type { Budgets } from './explore/execution.ts';
 export { type ExploreReport, type Strategy, strategies } from './explore/explorer.ts';
@@ -66,7 +67,19 @@ export {
   mechanisms,
 } from './lab/shootdown-cost.ts';
 export { PTE } from './machine/attributes.ts';
-export { Cpu, type Fault, SegmentationFault, type Steps, type Vectors } from './machine/cpu.ts';
+export {
+  Cpu,
+  type Fault,
+  type GuestEntry,
+  type GuestRegisters,
+  type GuestTraps,
+  type MemoryTypes,
+  SegmentationFault,
+  type Stage2Fault,
+  type Steps,
+  type Trap,
+  type Vectors,
+} from './machine/cpu.ts';
 export { bootTable, Device, DeviceFault } from './machine/device.ts';
 export { Machine, type MachineOptions } from './machine/machine.ts';
 export {
@@ -80,7 +93,17 @@ export {
 } from './machine/platform.ts';
 export { parsePlatform } from './machine/platform-checks.ts';
 export { type CounterName, counterNames } from './machine/registers.ts';
-export { TLBI_ALL, TLBI_ASID, TLBI_VA, TLBI_VA_ALL_ASIDS, TLBI_VA_LAST_LEVEL } from './machine/tlb.ts';
+export {
+  TLBI_ALL,
+  TLBI_ASID,
+  TLBI_GUESTS,
+  TLBI_IPA,
+  TLBI_VA,
+  TLBI_VA_ALL_ASIDS,
+  TLBI_VA_LAST_LEVEL,
+  TLBI_VMID,
+  TLBI_VMID_STAGE1,
+} from './machine/tlb.ts';
 export { platformByName, platformJsonSchema, platforms } from './platforms/index.ts';
 export type {
   Parameters,
@@ -102,4 +125,5 @@ export {
   ScenarioError,
   type SmallSize,
   type Variant,
+  type VariantRun,
 } from './scenarios/scenario.ts';

@@ -3,6 +3,7 @@
  * what each means. Numbers from 100 on, so that none is taken for a rule of a scenario's own.
  */
 import type { FindingRecord } from './finding.ts';
+import { vmidRules } from './vmid-rules.ts';
 
 /** In a finding: `got`, `expected` and `other` as said here. */
 export const ASID_RULE = {
@@ -31,8 +32,9 @@ interface AsidRule {
   readonly remedy: string;
 }
 
-/** By number. */
+/** By number; those of VMIDs as well. */
 export const asidRules: Readonly<Record<number, AsidRule>> = {
+  ...vmidRules,
   [ASID_RULE.SHARED]: {
     title: 'an ASID is in use by two address spaces',
     found: ({ cpu, got, expected, other }) =>
@@ -44,7 +46,7 @@ export const asidRules: Readonly<Record<number, AsidRule>> = {
   [ASID_RULE.NOT_OWN]: {
     title: 'the ASID in the register is not the running address space’s own',
     found: ({ cpu, got, expected }) =>
-      `CPU ${cpu} runs with ASID ${got} in its register; the address space has ASID ${expected}`,
+      `CPU ${cpu} runs with ASID ${got} in its register; the address space has ${expected === 0 ? 'lost its number' : `ASID ${expected}`}`,
     missing: 'the number changed between being read and being written to the register',
     remedy:
       'read the number and write the register with interrupts masked, so that the reset at a rollover comes before or after both',
@@ -70,7 +72,8 @@ export const asidRules: Readonly<Record<number, AsidRule>> = {
     found: ({ cpu, got, expected }) =>
       `CPU ${cpu} ran address space ${expected - 1} and loaded ${got - 1 === -1 ? 'from no space’s frame' : `from the frame of address space ${got - 1}`}`,
     missing: 'the TLB gave it an entry that was made from the tables of the other one under the same ASID',
-    remedy: 'never let table base and ASID of two address spaces be in the registers together',
+    remedy:
+      'give a number to one address space at a time, and never let table base and ASID of two of them be in the registers together',
   },
   [ASID_RULE.COMMON]: {
     title: 'a CPU used the entry of another one for its own task',
@@ -91,7 +94,7 @@ export const asidRules: Readonly<Record<number, AsidRule>> = {
   [ASID_RULE.TOO_FEW]: {
     title: 'no ASID is left after a rollover',
     found: ({ got, expected }) =>
-      `${got} usable ASIDs for ${expected} CPUs: after a rollover each CPU may hold one, and none is left for the next address space`,
+      `${got} usable ASID${got === 1 ? '' : 's'} for ${expected} CPU${expected === 1 ? '' : 's'}: after a rollover each CPU may hold one, and none is left for the next address space`,
     missing: 'at least one usable ASID more than there are CPUs, number 0 being reserved',
     remedy: 'use more usable ASIDs than CPUs, as Linux warns at boot (arch/arm64/mm/context.c, asids_init)',
   },

@@ -9,29 +9,24 @@
  * A stale TLB entry is no finding; its use is, once a contract point has passed: the kernel says when the
  * old translation must be gone (`contract`) and when a frame must not be reachable (`frameFreed`).
  */
-import { frameAddress, PTE } from '../machine/attributes.ts';
-import type { CheckPort, ObservedCpu } from '../machine/check-port.ts';
+import { frameAddress } from '../machine/attributes.ts';
+import { type CheckPort, type ObservedCpu, PLACE_WALKER } from '../machine/check-port.ts';
 import type { Cpu } from '../machine/cpu.ts';
 import { extract, insert } from '../machine/data-port.ts';
 import { EVENT } from '../machine/events.ts';
+import type { Stage2Leaf } from '../machine/ipa-cache.ts';
 import { acquireLock, releaseLock } from '../machine/locks.ts';
 import { PAGE_SHIFT } from '../machine/platform.ts';
-import {
-  CTL,
-  DVM,
-  FINDING,
-  GLOBAL,
-  STOP_DEADLOCK,
-  STOP_FINDING,
-  STORE,
-  TLB_LOG,
-} from '../machine/registers.ts';
+import { CTL, FINDING, GLOBAL, STOP_DEADLOCK, STOP_FINDING, STORE, TLB_LOG } from '../machine/registers.ts';
 import type { Shadow } from '../machine/shadow.ts';
 import type { MachineState } from '../machine/state.ts';
-import { ENTRY, TLBI_ALL, TLBI_ASID, TLBI_VA_ALL_ASIDS } from '../machine/tlb.ts';
+import { ENTRY } from '../machine/tlb.ts';
+import { VMID_SHIFT, vmidOfTag } from '../machine/tlb-tag.ts';
 import { type FindingKind, type FindingRecord, kindNames, readFinding, writeFinding } from './finding.ts';
 import { isPromised, staleKind } from './promises.ts';
 import { ReachableStates } from './reachable.ts';
+import { isStaleLeaf, leafOf, staleStage } from './stale-stage.ts';
+import { diagnoseStage1, diagnoseStage2 } from './tlb-diagnosis.ts';
 
 export interface CheckerOptions {
   /** Accesses are totally ordered: judge every load, whatever hardware promises. */
@@ -153,32 +148,62 @@ export class Checker extends ReachableStates implements CheckPort {
   ): void {
     const { shadow } = this;
     const epoch = cpu.ctl[CTL.ACCESS_EPOCH];
-    const ptePa = entries[at + ENTRY.PTE_PA];
-    const word = ptePa >>> 2;
-    const pte = entries[at + ENTRY.PTE];
-    const frame = frameAddress(pte) >>> 12;
-    let kind: FindingKind | undefined;
-    if (shadow.contract[word] > entries[at + ENTRY.PTE_VERSION] && shadow.contractEpoch[word] <= epoch) {
-      if (!grants(shadow.contractPte[word], pte, write, fetch)) kind = 'stale-translation';
-    }
+    const isGuest = entries[at + ENTRY.STAGE2_PTE_PA] >= 0;
+    const frame = frameAddress(entries[at + ENTRY.PTE]) >>> 12;
+    const stale = staleStage(shadow, entries, at, epoch, write, fetch);
+    let kind: FindingKind | undefined = stale === 0 ? undefined : 'stale-translation';
     const reused = shadow.frameGeneration[frame] !== entries[at + ENTRY.FRAME_GENERATION];
     if (reused && shadow.frameEpoch[frame] <= epoch && entries[at + ENTRY.SIZE] === 0) kind ??= 'freed-frame';
     if (kind === undefined) return;
-    const asid = entries[at + ENTRY.ASID];
+    // Frames are the host's: its own stage is the last.
+    const stage = stale !== 0 ? stale : isGuest ? 2 : 1;
+    const old = leafOf(entries, at, stage);
+    const tag = entries[at + ENTRY.ASID];
+    const filled = entries[at + ENTRY.FILL_EPOCH];
+    const ipa = entries[at + ENTRY.IPA] + (va & 4095);
+    const word = old.ptePa >>> 2;
     this.report(cpu, {
       kind,
       va,
       pa: frame * 4096 + (va & 4095),
-      pte,
-      ptePa,
-      version: entries[at + ENTRY.PTE_VERSION],
+      pte: old.pte,
+      ptePa: old.ptePa,
+      version: old.version,
       newestPte: shadow.value[word],
       fillClock: entries[at + ENTRY.FILL_CLOCK],
       write: write ? 1 : 0,
-      diagnosis: this.diagnose(cpu, va, asid, word, entries[at + ENTRY.FILL_EPOCH]),
-      detail: asid,
+      diagnosis:
+        stage === 2
+          ? diagnoseStage2(this.m, shadow, cpu, ipa, vmidOfTag(tag), word, filled)
+          : diagnoseStage1(this.m, shadow, cpu, va, tag, word, filled),
+      detail: tag,
+      ...(isGuest && { stage, ipa }),
       ...this.newestWrite(word),
-      ...this.buffered(word, entries[at + ENTRY.PTE_VERSION]),
+      ...this.buffered(word, old.version),
+    });
+  }
+
+  walkedThrough(cpu: ObservedCpu, va: number, ipa: number, leaf: Stage2Leaf): void {
+    const { ptePa, version, pte } = leaf;
+    if (!isStaleLeaf(this.shadow, { pte, ptePa, version }, cpu.ctl[CTL.ACCESS_EPOCH], false, false)) return;
+    const word = ptePa >>> 2;
+    const vmid = cpu.ctl[CTL.VMID];
+    this.report(cpu, {
+      kind: 'stale-translation',
+      va,
+      pa: frameAddress(pte) + (ipa & 4095),
+      place: PLACE_WALKER,
+      pte,
+      ptePa,
+      version,
+      newestPte: this.shadow.value[word],
+      write: 0,
+      diagnosis: diagnoseStage2(this.m, this.shadow, cpu, ipa, vmid, word, undefined),
+      detail: vmid << VMID_SHIFT,
+      stage: 2,
+      ipa,
+      ...this.newestWrite(word),
+      ...this.buffered(word, version),
     });
   }
 
@@ -192,35 +217,6 @@ export class Checker extends ReachableStates implements CheckPort {
       }
     }
     return undefined;
-  }
-
-  /** Index into `diagnoses`: what became of the invalidate that should have removed the entry. */
-  private diagnose(cpu: ObservedCpu, va: number, asid: number, pteWord: number, filled: number): number {
-    const target = this.m.cpus[cpu.index];
-    const entries = this.m.platform.broadcast?.queueEntries ?? 0;
-    for (let n = target.ctl[CTL.QUEUE_HEAD]; n !== target.ctl[CTL.QUEUE_TAIL]; n++) {
-      const at = ((n >>> 0) % entries) * DVM.WORDS;
-      const q = target.queue;
-      if (covers(q[at + DVM.KIND], q[at + DVM.VA] >>> 0, q[at + DVM.PAGES], q[at + DVM.ASID], va, asid))
-        return 1;
-    }
-    const log = target.tlbLog;
-    const count = log[0];
-    for (let n = count - 1; n >= 0 && n >= count - TLB_LOG.ENTRIES; n--) {
-      const at = 1 + (n % TLB_LOG.ENTRIES) * TLB_LOG.WORDS;
-      const kind = log[at + TLB_LOG.KIND];
-      if (
-        !covers(kind, log[at + TLB_LOG.VA] >>> 0, log[at + TLB_LOG.PAGES], log[at + TLB_LOG.ASID], va, asid)
-      ) {
-        continue;
-      }
-      const acted = log[at + TLB_LOG.EPOCH];
-      if (acted > filled) return 3;
-      // A CPU that invalidates for itself repairs a fault; it does not carry out what another one changed.
-      if (log[at + TLB_LOG.FROM] === cpu.index && this.shadow.writer[pteWord] !== cpu.index) continue;
-      return this.shadow.writerEpoch[pteWord] >= acted ? 2 : 0;
-    }
-    return 0;
   }
 
   walked(cpu: ObservedCpu, va: number, pa: number, version: number): void {
@@ -374,27 +370,4 @@ export class Checker extends ReachableStates implements CheckPort {
     );
     return { total, kept };
   }
-}
-
-/** Does a table entry permit an access to the same memory in the same way? */
-function grants(newest: number, used: number, write: boolean, fetch: boolean): boolean {
-  const attributes = 3 << PTE.ATTRIBUTE_SHIFT;
-  if ((newest & PTE.VALID) === 0 || frameAddress(newest) !== frameAddress(used)) return false;
-  if ((newest & attributes) !== (used & attributes)) return false;
-  return (!write || (newest & PTE.WRITE) !== 0) && (!fetch || (newest & PTE.EXECUTE) !== 0);
-}
-
-function covers(
-  kind: number,
-  from: number,
-  pages: number,
-  asid: number,
-  va: number,
-  entryAsid: number,
-): boolean {
-  if (kind === TLBI_ALL) return true;
-  if (kind === TLBI_ASID) return entryAsid === asid;
-  if (kind !== TLBI_VA_ALL_ASIDS && entryAsid !== -1 && entryAsid !== asid) return false;
-  const page = va >>> 12;
-  return page >= from >>> 12 && page < (from >>> 12) + pages;
 }

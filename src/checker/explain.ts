@@ -2,7 +2,6 @@
  * Puts a finding into the words of an engineer: what happened, through which copy, made stale by whose
  * write, and which operation was missing or came too late.
  */
-import { PTE } from '../machine/attributes.ts';
 import {
   PLACE_DEVICE,
   PLACE_FETCHED_AHEAD,
@@ -16,32 +15,18 @@ import {
 } from '../machine/check-port.ts';
 import { nameDevices } from '../machine/cpu-names.ts';
 import type { Platform } from '../machine/platform.ts';
+import { MOST_CPUS } from '../machine/state.ts';
 import { asidRules } from './asid-rules.ts';
-import { diagnoses, type FindingKind, type FindingRecord, findingKinds } from './finding.ts';
+import { tableWrite, translation } from './explain-translation.ts';
+import { type Description, type Explanation, entryWords, frame, hex, line, wrote } from './explanation.ts';
+import { type FindingRecord, findingKinds } from './finding.ts';
 import { isOfAnotherPage, remedyOf, whereDevicesRead } from './remedies.ts';
-
-/** No machine has more. */
-const MOST_CPUS = 64;
 
 /** A CPU that had not ended its program when the run stopped. */
 export interface StuckCpu {
   readonly cpu: number;
   readonly waitingFor: string;
   readonly interruptsMasked: boolean;
-}
-
-/** One labelled sentence of an explanation. */
-export interface ExplanationLine {
-  readonly label: 'access' | 'copy' | 'culprit' | 'missing' | 'remedy' | 'waits';
-  readonly text: string;
-}
-
-export interface Explanation {
-  readonly kind: FindingKind;
-  /** What happened, in one line. */
-  readonly title: string;
-  /** Three to six; a deadlock has one for each CPU. */
-  readonly lines: readonly ExplanationLine[];
 }
 
 /**
@@ -68,8 +53,6 @@ export function explain(
     lines: [...lines, line('remedy', remedy)].map(({ label, text }) => line(label, named(text))),
   };
 }
-
-type Description = Omit<Explanation, 'kind'>;
 
 function describe(
   finding: FindingRecord,
@@ -107,52 +90,6 @@ function describe(
         ],
       };
   }
-}
-
-function translation(f: FindingRecord): Description {
-  const freed = f.kind === 'freed-frame';
-  const verb = f.write === 1 ? 'stored to' : 'loaded from';
-  const asid = f.detail < 0 ? 'global' : `ASID ${f.detail}`;
-  const title = freed
-    ? `CPU ${f.cpu} reached a frame that had been freed`
-    : `CPU ${f.cpu} used a translation that had been taken away`;
-  const access = `CPU ${f.cpu} ${verb} virtual ${hex(f.va)} and reached physical ${hex(f.pa)} at cycle ${f.clock}`;
-  const copy =
-    `an entry in the TLB of CPU ${f.cpu}, ${asid}, filled at cycle ${f.fillClock} from the table word at ` +
-    `${hex(f.ptePa)}, version ${f.version}: ${entryWords(f.pte)}`;
-  return {
-    title,
-    lines: [
-      line('access', access),
-      line('copy', copy),
-      line('culprit', tableWrite(f)),
-      line('missing', missingInvalidate(f)),
-    ],
-  };
-}
-
-/** Whose write took the translation away; it may not have left that CPU's write buffer yet. */
-function tableWrite(f: FindingRecord): string {
-  if (f.other >= 0) {
-    const still = 'the write is still in its write buffer';
-    return `CPU ${f.other} changed that word to ${entryWords(f.newestPte)}; ${still}, memory has version ${f.newest}`;
-  }
-  if (f.newest > f.version) {
-    const by = `CPU ${f.writer} wrote version ${f.newest} of that word at its cycle ${f.writerClock}`;
-    return `${by}: ${entryWords(f.newestPte)}`;
-  }
-  if (f.kind === 'freed-frame') {
-    return `the frame at ${hex(f.pa - (f.pa % 4096))} went back to the allocator; the table word still maps it`;
-  }
-  return 'the write that takes the page away has not reached memory: it was still in a write buffer';
-}
-
-function missingInvalidate(f: FindingRecord): string {
-  if (f.kind === 'freed-frame' && f.diagnosis <= 0) {
-    return `the frame was freed before an invalidate had removed the entry from the TLB of CPU ${f.cpu}`;
-  }
-  const cpu = `CPU ${f.cpu}`;
-  return (diagnoses[f.diagnosis] ?? diagnoses[0]).replace('this CPU', cpu);
 }
 
 function walker(f: FindingRecord, platform: Platform, isDevice: boolean): Description {
@@ -313,7 +250,7 @@ function multipleMatch(f: FindingRecord): Description {
     title: `a lookup on CPU ${f.cpu} matched two TLB entries`,
     lines: [
       line('access', `CPU ${f.cpu} looked up virtual ${hex(f.va)} at cycle ${f.clock}`),
-      line('copy', `two entries in the TLB of CPU ${f.cpu}, made from different versions of the tables`),
+      line('copy', `two entries in the TLB of CPU ${f.cpu}, made from different tables or versions of them`),
       line('missing', 'the old entry was not invalidated before the new one could be walked'),
     ],
   };
@@ -336,31 +273,6 @@ function deadlock(f: FindingRecord, stuck: readonly StuckCpu[]): Description {
   const cpus = waiting.length > 0 ? waiting.map(({ cpu }) => cpu) : [f.cpu];
   const who = cpus.length === 1 ? `CPU ${cpus[0]} waits` : `CPUs ${cpus.join(', ')} wait`;
   return { title: `${who} and nothing can wake ${cpus.length === 1 ? 'it' : 'them'}`, lines };
-}
-
-function wrote(f: FindingRecord): string {
-  if (f.newest <= 0) return 'nobody has written it since it was loaded';
-  return `CPU ${f.writer} wrote version ${f.newest} at its cycle ${f.writerClock}`;
-}
-
-/** What a table entry says. */
-function entryWords(pte: number): string {
-  if (pte < 0 || (pte & PTE.VALID) === 0) return 'no translation';
-  if ((pte & PTE.TABLE) !== 0) return `a table at ${hex(frame(pte))}`;
-  const rights = (pte & PTE.WRITE) !== 0 ? 'writable' : 'read-only';
-  return `frame ${hex(frame(pte))}, ${rights}`;
-}
-
-function frame(pte: number): number {
-  return (pte & 0xffff_f000) >>> 0;
-}
-
-function hex(value: number): string {
-  return `0x${(value >>> 0).toString(16)}`;
-}
-
-function line(label: ExplanationLine['label'], text: string): ExplanationLine {
-  return { label, text };
 }
 
 /** What was done in the wrong order, or left out of it (see ORDER in kernel/flush/flush-order.ts). */

@@ -29,6 +29,8 @@ export const diagnoses = [
   'a TLB invalidate was issued but had not completed: the initiator did not wait for it',
   'a TLB invalidate acted before the table change was visible, and the entry was filled again',
   'a TLB invalidate acted and the entry survived it',
+  'what this CPU remembers of stage 2 was invalidated (by intermediate address), but not what it had made from both stages: an invalidate of the VMID’s stage 1 and combined entries must follow',
+  'what was made from both stages was invalidated, but not what this CPU remembers of stage 2 alone: without an invalidate by intermediate address before it, the old translation was used again',
 ] as const;
 
 /** Words of a record. Numbers only; -1 where one does not apply. */
@@ -53,10 +55,16 @@ const FIELDS = [
   'other',
   'write',
   'detail',
+  'stage',
+  'ipa',
 ] as const;
 
 type FindingField = (typeof FIELDS)[number];
-export type FindingRecord = { [F in Exclude<FindingField, 'kind'>]: number } & { kind: FindingKind };
+type GuestField = 'stage' | 'ipa';
+/** Of a guest's translation `detail` is the tag of its entry (machine/tlb-tag.ts), and there are two fields more. */
+export type FindingRecord = { [F in Exclude<FindingField, 'kind' | GuestField>]: number } & {
+  [F in GuestField]?: number;
+} & { kind: FindingKind };
 
 /** Writes a record into slot `index` of the buffer; fields left out become -1. */
 export function writeFinding(words: Float64Array, index: number, record: Partial<FindingRecord>): void {
@@ -72,6 +80,10 @@ export function readFinding(words: Float64Array, index: number): FindingRecord {
   const at = index * FINDING.WORDS;
   const record: Record<string, number | string> = {};
   for (const [i, field] of FIELDS.entries()) record[field] = words[at + i];
+  if (record.stage === -1) {
+    delete record.stage;
+    delete record.ipa;
+  }
   record.kind = kindNames[words[at]];
   return record as unknown as FindingRecord;
 }

@@ -9,10 +9,11 @@ export function remedyOf(finding: FindingRecord, platform: Platform, processors:
   switch (finding.kind) {
     case 'stale-translation':
       if (finding.cpu >= processors) return ioTlb(finding.cpu);
+      if (finding.stage === 2) return forStage2(finding.diagnosis, platform);
       return forTranslation(finding.diagnosis, platform);
     case 'freed-frame':
       if (finding.cpu >= processors) return `${ioTlb(finding.cpu)}, and only then free the frame`;
-      return `free a frame only after the flush has returned: ${flushSequence(platform)}`;
+      return `free a frame only after the flush has returned: ${finding.stage === 2 ? stage2Sequence(platform) : flushSequence(platform)}`;
     case 'walker-old-entry':
       if (finding.cpu >= processors) {
         return 'after writing an entry of the I/O table, clean its line to memory, then a completion barrier (DSB)';
@@ -39,7 +40,7 @@ export function remedyOf(finding: FindingRecord, platform: Platform, processors:
         ? 'clean and invalidate the older copy before the location is written through another cache or alias'
         : 'clean before invalidating, or clean+invalidate in one operation';
     case 'multiple-match':
-      return 'break before make: write an invalid entry, flush the TLBs, only then write the new entry';
+      return 'break before make: write an invalid entry, flush the TLBs, only then write the new entry; where walks go on under a reserved ASID, map at the same sizes in all tables';
     case 'deadlock':
       return 'never wait for an acknowledgement with interrupts masked: enable them, or answer calls while waiting';
     case 'flush-order':
@@ -61,6 +62,19 @@ function forTranslation(diagnosis: number, platform: Platform): string {
     default:
       return flushSequence(platform);
   }
+}
+
+function forStage2(diagnosis: number, platform: Platform): string {
+  return diagnosis === 1 || diagnosis === 2 ? forTranslation(diagnosis, platform) : stage2Sequence(platform);
+}
+
+/** Linux arch/arm64/kvm/hyp/nvhe/tlb.c, __kvm_tlb_flush_vmid_ipa, from memory. */
+function stage2Sequence({ virtualization }: Platform): string {
+  const [by, where] =
+    virtualization?.stage2Fences === 'local'
+      ? ['local', ', on every CPU that has run the VM since it last was flushed there']
+      : ['broadcast', ''];
+  return `DSB, a ${by} invalidate by intermediate address (IPAS2E1), DSB, a ${by} invalidate of stage 1 of the VMID (VMALLE1), DSB${where}`;
 }
 
 function flushSequence(platform: Platform): string {

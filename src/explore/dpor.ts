@@ -10,7 +10,7 @@
 import { encodeAction } from '../machine/agents.ts';
 import { EVENT, EVENT_WORDS } from '../machine/events.ts';
 import { Causality } from './causality.ts';
-import type { Execution } from './execution.ts';
+import { type Execution, FIRST_AGENT } from './execution.ts';
 import { conflict, type Footprint, type Footprints } from './footprint.ts';
 
 /** A point of the run where something was chosen. */
@@ -58,6 +58,8 @@ export class Dpor {
   private readonly prefix: readonly number[];
   private steps = 0;
   private longest = 0;
+  /** The last step did nothing but find the write buffer full. */
+  private isHeld = false;
 
   constructor(execution: Execution, options: DporOptions) {
     this.on = execution;
@@ -116,6 +118,7 @@ export class Dpor {
   private extend(): boolean {
     const { on, nodes } = this;
     while (on.outcome === undefined) {
+      if (this.isHeld) return false;
       const sleep = this.sleepAfter(nodes.length);
       const choice = this.prefer(sleep);
       if (choice < 0) return false;
@@ -164,12 +167,32 @@ export class Dpor {
     this.steps++;
     const node = nodes[depth];
     node.footprint = options.footprints.of(choice, on.events, from);
+    this.isHeld = depth >= this.prefix.length && this.waitsForRoom(node, from);
+    if (this.isHeld) return;
     const races = causality.add(choice, node.footprint);
     // The prefix belongs to whoever explores its other choices.
     if (depth < this.prefix.length) return;
     for (const earlier of races) if (earlier >= this.prefix.length) this.turnAround(earlier, depth);
     this.letOthersFirst(node, from);
     if (on.outcome === 'finished' && this.leavesWork()) this.endElsewhere(depth);
+  }
+
+  /**
+   * A store that finds the write buffer full changes nothing: the same run without this step has the buffer drain
+   * first, and that one is explored.
+   */
+  private waitsForRoom({ choice, enabled, wanted }: Node, from: number): boolean {
+    const { words, length } = this.on.events;
+    if (choice >= FIRST_AGENT || from === length) return false;
+    let isHeld = false;
+    for (let at = from; at < length; at += EVENT_WORDS) {
+      if (words[at] === EVENT.HELD) isHeld = true;
+      else if (words[at] !== EVENT.OPEN) return false;
+    }
+    const drain = encodeAction('drain', choice, 0);
+    if (!isHeld || !enabled.includes(drain)) return false;
+    want(wanted, drain);
+    return true;
   }
 
   /**

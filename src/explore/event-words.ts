@@ -1,6 +1,6 @@
 /** What the events of a run mean, in the words of somebody who explains it at a whiteboard. */
 import { kindNames } from '../checker/finding.ts';
-import { CONTEXT_ASID, CONTEXT_BASE, EVENT } from '../machine/events.ts';
+import { CONTEXT_ASID, CONTEXT_BASE, EVENT, TLBI_KINDS } from '../machine/events.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { AgentName } from '../machine/platform.ts';
 import { AddressNames } from './address-names.ts';
@@ -104,7 +104,7 @@ export class EventWords {
       case EVENT.FILL:
         return `TLB gets page ${page((a & 0xf_ffff) * 4096)}: ${AddressNames.entryText(b)}`;
       case EVENT.TLBI:
-        return this.invalidate(cpu, a & 7, a >>> 3, b);
+        return this.invalidate(cpu, a % TLBI_KINDS, Math.floor(a / TLBI_KINDS), b);
       case EVENT.CONTRACT:
         return `promises that nobody uses the old ${this.nounOf(a >>> 0)} any more`;
       case EVENT.FREED:
@@ -133,6 +133,11 @@ export class EventWords {
         if (c === CONTEXT_ASID) return `sets its ASID register to ${b}, tables at ${hex(a)}`;
         if (c === CONTEXT_BASE) return `sets its table base to ${hex(a)}, ASID ${b}`;
         return `switches to the tables at ${hex(a)}, ASID ${b}`;
+      case EVENT.GUEST:
+        return a === 1 ? `enters the guest of VMID ${b}` : `leaves the guest of VMID ${b} for the host`;
+      case EVENT.STAGE2:
+        if (b === 0) return '';
+        return `remembers stage 2: ${hex(a)} is ${AddressNames.entryText(b)}`;
       case EVENT.CACHES:
         return a === 1 ? 'turns its caches on' : 'turns its caches off';
       case EVENT.MAINTAIN:

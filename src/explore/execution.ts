@@ -6,9 +6,10 @@
 import type { Job, Outcome, RunResult } from '../hosts/job.ts';
 import { Lockstep } from '../hosts/lockstep.ts';
 import type { SchedulerView } from '../hosts/schedulers/scheduler.ts';
+import { agentOfAction, FIRST_ACTION } from '../machine/agents.ts';
 import { EventLog } from '../machine/events.ts';
 import { Interrupts } from '../machine/interrupts.ts';
-import { type AgentName, agentNames } from '../machine/platform.ts';
+import type { AgentName } from '../machine/platform.ts';
 import { GLOBAL, STOP_DEADLOCK } from '../machine/registers.ts';
 import { Rewind } from '../machine/rewind.ts';
 import type { Workload } from '../program/workload.ts';
@@ -21,7 +22,7 @@ export interface Budgets {
 }
 
 /** Choices from here on are agents' actions; below, CPUs. */
-export const FIRST_AGENT = 64;
+export const FIRST_AGENT = FIRST_ACTION;
 
 const DISTURBERS = ['walk', 'prefetch', 'evict'] as const;
 
@@ -190,7 +191,7 @@ export class Execution {
 
 /** Name of the agent of a choice. */
 export function agentOf(choice: number): AgentName {
-  return agentNames[(Math.floor(choice / 65536) >>> 6) - 1];
+  return agentOfAction(choice);
 }
 
 /** Does the agent only disturb, so that its actions are budgeted? */

@@ -9,9 +9,9 @@
  * depends on each; there the many "read" and the one "writes".
  */
 import { decodeAction } from '../machine/agents.ts';
-import { EVENT, EVENT_WORDS, type EventLog } from '../machine/events.ts';
+import { EVENT, EVENT_WORDS, type EventLog, TLBI_KINDS } from '../machine/events.ts';
 import { type AgentName, colours, type Platform } from '../machine/platform.ts';
-import { TLBI_ALL, TLBI_ASID } from '../machine/tlb.ts';
+import { isWhole, TLBI_ASID, TLBI_IPA } from '../machine/tlb.ts';
 import { agentOf, FIRST_AGENT, isDisturber } from './execution.ts';
 
 /** Kinds of resources. A key is kind * 2^25 + number. */
@@ -38,6 +38,8 @@ const END = 21 << 25;
 const WINDOW = 22 << 25;
 const ASID_USE = 23 << 25;
 const TLB_SCAN = 24 << 25;
+/** And from here on two for each bit of a CPU's number: stored to by a CPU that has a 0 there, or a 1. */
+const STORED_BY = 40;
 
 /** TLBs with fewer ways drop entries for others even in short runs. */
 const FEW_WAYS = 4;
@@ -54,31 +56,48 @@ export class Footprints {
   private readonly replacesSoon: boolean;
   private readonly bufferEntries: number;
   private readonly lineShift: number;
+  private readonly cpuBits: number;
   /** Entries of several pages have been filled: an invalidate of one page may remove the entry of others. */
   private sawLarge = false;
+  private readonly walksBelowCaches: boolean;
+  /** Lines that walks have read, and lines that were written, where walks go past caches; by line. */
+  private readonly walked = new Set<number>();
+  private readonly written = new Set<number>();
+  private hasWalkedWritten = false;
   private pairs = new Int32Array(256);
   private length = 0;
 
   /**
    * @param uncached programs bypass caches now and then, so what caches hold does matter
    * @param fetches programs may fetch instructions, or devices transfer data: false only if neither ever does
+   * @param cpus that there are, devices included
    */
-  constructor(platform: Platform, disturbsCaches: boolean, uncached: boolean, fetches = true) {
+  constructor(platform: Platform, disturbsCaches: boolean, uncached: boolean, fetches = true, cpus = 64) {
     const { l1d, l1i, l2, coherence, mmu } = platform;
     const aliases = l1d.organisation === 'vivt' || colours(l1d) > 1 || l2?.primaryIndex === true;
+    this.walksBelowCaches = mmu.walkerReads !== 'l1';
     const coherent =
-      coherence !== 'none' && !aliases && (l1i.snooped || !fetches) && mmu.walkerReads === 'l1';
+      coherence !== 'none' && !aliases && ((l1i.snooped && !this.walksBelowCaches) || !fetches);
     this.isTransparent = coherent && !disturbsCaches && !uncached;
     const { data, instruction, second } = mmu.tlb;
     this.replacesSoon = [data, instruction, second].some((tlb) => tlb && tlb.ways < FEW_WAYS);
     this.delaysIpis = platform.agents.includes('ipi');
     this.bufferEntries = platform.writeBufferEntries;
     this.lineShift = 31 - Math.clz32(platform.lineBytes);
+    this.cpuBits = 32 - Math.clz32(Math.max(1, cpus - 1));
   }
 
   /** True if a run in which programs went past the caches needs another look at dependences. */
   get ignoresCaches(): boolean {
     return this.isTransparent;
+  }
+
+  /**
+   * True if a walk that goes past caches may have read what somebody had written: where the line was then did
+   * matter, and another look at dependences is needed. Tables that nobody writes are the same everywhere.
+   */
+  get sawTablesChange(): boolean {
+    return this.isTransparent && this.hasWalkedWritten;
   }
 
   /** Footprint of the step that took `choice` and whose events begin at word `from` of the log. */
@@ -130,12 +149,18 @@ export class Footprints {
   private event(kind: number, cpu: number, a: number, b: number, c: number): void {
     switch (kind) {
       case EVENT.LOAD:
+        this.load(cpu, a >>> 0);
+        return;
+      case EVENT.READ_PAST:
+        this.memory(cpu, a >>> 0, 0);
+        return;
       case EVENT.WALK_READ:
         this.memory(cpu, a >>> 0, 0);
-        if (kind === EVENT.WALK_READ && !this.isTransparent) this.add(BEHIND + this.lineOf(a), 0);
+        this.walk(this.lineOf(a));
         return;
       case EVENT.STORE:
         this.memory(cpu, a >>> 0, 1);
+        this.write(this.lineOf(a));
         if (c === 8) this.memory(cpu, (a >>> 0) + 4, 1);
         this.add(WATCHED + this.lineOf(a), 0);
         return;
@@ -171,7 +196,7 @@ export class Footprints {
         this.add(PROMISES, 0);
         return;
       case EVENT.TLBI:
-        this.invalidate(cpu, a & 7, a >>> 3, b >>> 12);
+        this.invalidate(cpu, a % TLBI_KINDS, Math.floor(a / TLBI_KINDS), b >>> 12);
         return;
       case EVENT.WALK:
         this.add(WALK + cpu, 1);
@@ -224,6 +249,17 @@ export class Footprints {
         this.add(CONTEXT + cpu, 1);
         this.add(TLB + cpu, 1);
         return;
+      case EVENT.GUEST:
+        // What it changes says the GUEST_CONTEXT of the same step.
+        return;
+      case EVENT.GUEST_CONTEXT:
+        this.add(CONTEXT + cpu, 1);
+        this.add(TLB + cpu, 1);
+        return;
+      case EVENT.STAGE2:
+        this.add(WALK + cpu, 1);
+        this.add(PROMISES, 0);
+        return;
       case EVENT.BEGIN:
         this.add(PROMISES, 0);
         return;
@@ -275,9 +311,36 @@ export class Footprints {
     }
   }
 
+  private walk(line: number): void {
+    if (!this.isTransparent) this.add(BEHIND + line, 0);
+    if (!this.walksBelowCaches) return;
+    this.walked.add(line);
+    this.hasWalkedWritten ||= this.written.has(line);
+  }
+
+  private write(line: number): void {
+    if (!this.walksBelowCaches) return;
+    this.written.add(line);
+    this.hasWalkedWritten ||= this.walked.has(line);
+  }
+
+  /**
+   * A load sees what its own CPU has stored before, drained or not: it commutes with that CPU's drains, and depends on
+   * the stores of all others. Those are the CPUs whose number differs from its own in some bit.
+   */
+  private load(cpu: number, pa: number): void {
+    if (!this.isTransparent) {
+      this.memory(cpu, pa, 0);
+      return;
+    }
+    for (let bit = 0; bit < this.cpuBits; bit++) this.add(storedBy(bit, ((cpu >>> bit) & 1) ^ 1, pa), 0);
+  }
+
   private memory(cpu: number, pa: number, write: number): void {
     if (this.isTransparent) {
       this.add(WORD + (pa >>> 2), write);
+      if (write === 0) return;
+      for (let bit = 0; bit < this.cpuBits; bit++) this.add(storedBy(bit, (cpu >>> bit) & 1, pa), 1);
       return;
     }
     // Caches move whole lines, and what this CPU's cache holds decides what it sees.
@@ -288,7 +351,9 @@ export class Footprints {
   private invalidate(cpu: number, kind: number, pages: number, vpn: number): void {
     this.add(WALK + cpu, 1);
     this.add(TLB_SCAN + cpu, 0);
-    const byPage = kind !== TLBI_ALL && kind !== TLBI_ASID && pages <= FEW_PAGES && !this.sawLarge;
+    // What is remembered of stage 2 alone only walks look at.
+    if (kind === TLBI_IPA) return;
+    const byPage = !isWhole(kind) && kind !== TLBI_ASID && pages <= FEW_PAGES && !this.sawLarge;
     if (!byPage) this.add(TLB + cpu, 1);
     else for (let page = 0; page < pages; page++) this.add(pageKey(cpu, vpn + page), 1);
   }
@@ -296,6 +361,10 @@ export class Footprints {
   private lineOf(pa: number): number {
     return pa >>> this.lineShift;
   }
+}
+
+function storedBy(bit: number, is: number, pa: number): number {
+  return ((STORED_BY + 2 * bit + is) << 25) + (pa >>> 2);
 }
 
 function pageKey(cpu: number, vpn: number): number {

@@ -1,5 +1,5 @@
 /** Numbers in the words of a timeline. */
-import { TLBI_ALL, TLBI_ASID } from '../machine/tlb.ts';
+import { TLBI_ALL, TLBI_ASID, TLBI_GUESTS, TLBI_IPA, TLBI_VMID, TLBI_VMID_STAGE1 } from '../machine/tlb.ts';
 
 export function hex(value: number): string {
   return `0x${(value >>> 0).toString(16)}`;
@@ -29,5 +29,10 @@ export function cpusOf(mask: number): string {
 export function reachText(kind: number, pages: number, va: number): string {
   if (kind === TLBI_ALL) return 'everything';
   if (kind === TLBI_ASID) return 'the address space';
+  if (kind === TLBI_VMID) return 'everything of a VMID';
+  if (kind === TLBI_VMID_STAGE1) return 'what was made from stage 1 of a VMID';
+  if (kind === TLBI_GUESTS) return 'everything of all guests';
+  if (kind === TLBI_IPA)
+    return `stage 2 of ${pages === 1 ? `page ${page(va)}` : `${pages} pages from ${page(va)}`}`;
   return pages === 1 ? `page ${page(va)}` : `${pages} pages from ${page(va)}`;
 }

@@ -3,6 +3,7 @@
  * to wait. What a schedule costs is counted against it: a preemption takes a CPU off that could have gone on,
  * and a delay makes the hardware wait.
  */
+import { MOST_CPUS } from '../machine/state.ts';
 import { agentOf, type Execution, FIRST_AGENT, isDisturber } from './execution.ts';
 
 export class Policy {
@@ -41,7 +42,8 @@ export class Policy {
   /** Of two CPUs the one that is next after the last in turn; -1 is no CPU. */
   private nearer(a: number, b: number): number {
     if (a < 0) return b;
-    const distance = (cpu: number) => (cpu > this.lastCpu ? cpu - this.lastCpu : cpu - this.lastCpu + 64);
+    const distance = (cpu: number) =>
+      cpu > this.lastCpu ? cpu - this.lastCpu : cpu - this.lastCpu + MOST_CPUS;
     return distance(a) < distance(b) ? a : b;
   }
 

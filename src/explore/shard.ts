@@ -178,11 +178,12 @@ function runDpor(on: Execution, shard: DporShard): ShardResult {
     footprints,
     onRun: (choices) => {
       tally.note(on, choices);
-      sawUncached = footprints.ignoresCaches && wentPastCaches(on);
+      sawUncached = footprints.sawTablesChange || (footprints.ignoresCaches && wentPastCaches(on));
       return !sawUncached && !tally.reached.isGoalReached;
     },
   });
   const { complete, redundant } = dpor.run();
+  sawUncached ||= footprints.sawTablesChange;
   const limited = tally.list().some(({ signature }) => !isViolation(signature));
   return resultOf(tally, { complete: complete && !limited, redundant, sawUncached });
 }
@@ -192,7 +193,7 @@ export function footprintsOf(on: Execution, uncached: boolean): Footprints {
   const { prefetch, evict } = on.budgets;
   // Until a run has fetched, which counts as going past the caches: see below.
   const fetches = uncached || (on.job.devices ?? 0) > 0;
-  return new Footprints(on.job.platform, prefetch + evict > 0, uncached, fetches);
+  return new Footprints(on.job.platform, prefetch + evict > 0, uncached, fetches, on.view.cpus.length);
 }
 
 /** An instruction cache that is told of no stores is such a way past the data caches. */

@@ -2,6 +2,7 @@
  * The lockstep host: all CPUs in this thread, a scheduler chooses which one, or which hardware agent,
  * takes the next step. The same seed gives the same run to the bit.
  */
+import { FIRST_ACTION } from '../machine/agents.ts';
 import type { Machine } from '../machine/machine.ts';
 import { GLOBAL, STOP_DEADLOCK, STOP_FINDING, STOP_NONE, STOP_REACHED } from '../machine/registers.ts';
 import type { Workload } from '../program/workload.ts';
@@ -69,7 +70,7 @@ export class Lockstep {
     const { global } = machine.state;
     this.choices++;
     try {
-      if (choice >= 64) machine.agents.perform(choice);
+      if (choice >= FIRST_ACTION) machine.agents.perform(choice);
       else if (choice >= 0) this.step(choice);
       else this.reportDeadlock(this.waiting());
       const stop = global[GLOBAL.STOP];

@@ -1,4 +1,5 @@
 /** Takes the choices of a recorded run again, on a lockstep machine. */
+import { FIRST_ACTION } from '../machine/agents.ts';
 import { EventLog } from '../machine/events.ts';
 import type { Workload } from '../program/workload.ts';
 import { firstWaitCycle, nobodyCanMove } from './deadlock.ts';
@@ -61,7 +62,7 @@ function silent(workload: Workload): Workload {
 /** Why a choice cannot be taken now; undefined if it can. */
 function obstacle({ view }: Lockstep, choice: number): string | undefined {
   if (!Number.isInteger(choice) || choice < 0) return `${choice} is no choice`;
-  if (choice >= 64)
+  if (choice >= FIRST_ACTION)
     return view.agents.isEnabled(choice) ? undefined : `action ${choice} would change nothing`;
   const runner = view.runners[choice];
   if (runner === undefined) return `there is no CPU ${choice}`;

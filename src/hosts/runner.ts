@@ -91,7 +91,7 @@ export class CpuRunner {
     }
     if (interrupted && cpu.vectors !== null) {
       const vector = cpu.machine.interrupts.take(hw);
-      this.handler = cpu.vectors.interrupt(cpu, vector);
+      this.handler = cpu.interruptHandler(cpu.vectors, vector);
       cpu.maskInterrupts();
     }
     if (this.handler !== null) {

@@ -111,8 +111,9 @@ export class Session {
   }
 }
 
-function optionsOf({ cpus, devices, checked, mutation }: Job, threaded: boolean): MachineOptions {
-  return { cpus, devices, checked, threaded, mutation };
+function optionsOf(job: Job, threaded: boolean): MachineOptions {
+  const { cpus, devices, checked, mutation, serialized = false } = job;
+  return { cpus, devices, checked, threaded, mutation, serialized };
 }
 
 /** Without the zeros at the end. */

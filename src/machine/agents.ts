@@ -1,14 +1,16 @@
 /**
  * What the hardware does at its own time: drain a buffered store, evict a line, prefetch the next one,
  * walk speculatively, deliver a broadcast or an IPI. Each is one atomic transition that a scheduler may
- * choose like a CPU step, and has a number: below 64 a choice is the CPU that takes a step, from 64 on
- * ((1 + agent) * 64 + cpu) * 65536 + parameter.
+ * choose like a CPU step, and has a number: below FIRST_ACTION a choice is the CPU that takes a step, from there on
+ * ((1 + agent) * 64 + cpu) * 65536 + parameter, with 512 * 65536 more for each 64 CPUs that the number of the CPU
+ * goes beyond 64.
  */
-import { ATTRIBUTE_NORMAL, attributesOf, frameAddress } from './attributes.ts';
+import { ATTRIBUTE_NORMAL, frameAddress } from './attributes.ts';
 import type { Cache } from './cache.ts';
 import type { Coherence } from './coherence.ts';
 import type { CpuState } from './cpu-state.ts';
 import type { DataPort } from './data-port.ts';
+import type { GuestWalk } from './guest-walk.ts';
 import { Interrupts } from './interrupts.ts';
 import { type AgentName, agentNames, PAGE_BYTES } from './platform.ts';
 import { Progress } from './progress.ts';
@@ -22,6 +24,11 @@ import type { VirtualCoherency } from './virtual-coherency.ts';
 import { walkWhole } from './whole-walk.ts';
 
 const PARAMETERS = 65536;
+/** Agents, and what the numbers of CPUs have, by which a choice counts CPUs in its head. */
+const CPU_FIELD = 64;
+const AGENT_FIELD = 8;
+/** The least choice that is an agent's action: below it a choice is the number of a CPU. */
+export const FIRST_ACTION = CPU_FIELD * PARAMETERS;
 
 /** A choice taken apart. */
 export interface AgentAction {
@@ -31,14 +38,20 @@ export interface AgentAction {
 }
 
 export function encodeAction(agent: AgentName, cpu: number, parameter: number): number {
-  return ((1 + agentNames.indexOf(agent)) * 64 + cpu) * PARAMETERS + parameter;
+  const beyond = Math.floor(cpu / CPU_FIELD) * AGENT_FIELD;
+  return ((beyond + 1 + agentNames.indexOf(agent)) * CPU_FIELD + (cpu % CPU_FIELD)) * PARAMETERS + parameter;
+}
+
+/** Name of the agent of a choice that is an agent's action. */
+export function agentOfAction(choice: number): AgentName {
+  return agentNames[(Math.floor(choice / FIRST_ACTION) % AGENT_FIELD) - 1];
 }
 
 export function decodeAction(choice: number): AgentAction {
   const head = Math.floor(choice / PARAMETERS);
   return {
-    agent: agentNames[(head >>> 6) - 1],
-    cpu: head & 63,
+    agent: agentOfAction(choice),
+    cpu: (head % CPU_FIELD) + Math.floor(head / (CPU_FIELD * AGENT_FIELD)) * CPU_FIELD,
     parameter: choice % PARAMETERS,
   };
 }
@@ -50,6 +63,7 @@ interface Parts {
   readonly tlb: TlbMaintenance;
   readonly interrupts: Interrupts;
   readonly translation: Translation;
+  readonly guests: GuestWalk | null;
   readonly aliases: VirtualCoherency | null;
 }
 
@@ -256,10 +270,10 @@ export class Agents {
     if (va < 0 || cpu.ctl[CTL.CACHE_ON] === 0 || cpu.ctl[CTL.MMU_ON] === 0) return -1;
     const { translation } = this.parts;
     const tlb = cpu.dtlb;
-    const at = tlb.lookup(va >>> 12, translation.asidOf(cpu));
+    const at = tlb.lookup(va >>> 12, translation.tagOf(cpu));
     if (at < 0) return -1;
     const pte = tlb.entries[at + ENTRY.PTE];
-    if (attributesOf(pte) !== ATTRIBUTE_NORMAL) return -1;
+    if (translation.effectiveAttributes(cpu, pte, false) !== ATTRIBUTE_NORMAL) return -1;
     const below = (1 << (tlb.entries[at + ENTRY.SIZE] + 12)) - 1;
     const pa = ((frameAddress(pte) & ~below) | (va & below)) >>> 0;
     // Speculation raises no exceptions.
@@ -283,7 +297,7 @@ export class Agents {
     const va = this.candidate(cpu, parameter);
     if (va < 0 || cpu.ctl[CTL.MMU_ON] === 0) return undefined;
     const { translation } = this.parts;
-    return cpu.dtlb.lookup(va >>> 12, translation.asidOf(cpu)) < 0 ? va : undefined;
+    return cpu.dtlb.lookup(va >>> 12, translation.tagOf(cpu)) < 0 ? va : undefined;
   }
 
   /** A whole walk at once, with the table base and ASID that are in the registers now. */
@@ -292,7 +306,7 @@ export class Agents {
     const va = this.walkTarget(cpu, parameter);
     // The walker is busy with a walk of the program: a second one would need its own registers.
     if (va === undefined || cpu.ctl[CTL.WALK_ACTIVE] !== 0) return;
-    walkWhole(this.m, translation, cpu, va, false);
+    walkWhole(this.m, translation, this.parts.guests, cpu, va, false);
   }
 }
 

@@ -18,6 +18,9 @@ export interface LineOperation {
   readonly invalidate: boolean;
 }
 
+/** Caches that a set/way operation can name. */
+export type SetWayLevel = 'l1d' | 'l2' | 'shared';
+
 export class CacheMaintenance {
   private readonly m: MachineState;
   private readonly coherence: Coherence;
@@ -124,7 +127,7 @@ export class CacheMaintenance {
         cpu.charge(m.platform.costs.l2HitCycles);
       } else {
         coherence.writeBack(target, l1d, slot);
-        cpu.charge(m.platform.costs.memoryCycles);
+        cpu.charge(this.memory.writeBackCycles);
       }
       l1d.state[slot] = l1d.state[slot] === MODIFIED || l1d.state[slot] === EXCLUSIVE ? EXCLUSIVE : SHARED;
     }
@@ -141,7 +144,7 @@ export class CacheMaintenance {
     if (isDirty(l2.state[below])) {
       if (operation.clean) {
         coherence.writeBack(target, l2, below);
-        cpu.charge(m.platform.costs.memoryCycles);
+        cpu.charge(this.memory.writeBackCycles);
       } else {
         m.check?.discarded(cpu, line, l2.version, below * l2.wordsPerLine);
       }
@@ -159,13 +162,7 @@ export class CacheMaintenance {
   }
 
   /** One set and way of one of this CPU's own levels (or the shared L2, if it is reached): one step. */
-  bySetWayStep(
-    cpu: CpuState,
-    level: 'l1d' | 'l2' | 'shared',
-    set: number,
-    way: number,
-    operation: LineOperation,
-  ): void {
+  bySetWayStep(cpu: CpuState, level: SetWayLevel, set: number, way: number, operation: LineOperation): void {
     const { m } = this;
     cpu.count(COUNT.maintenance);
     cpu.charge(m.platform.costs.setWayLineCycles);

@@ -3,6 +3,8 @@
  * access is performed, under the locks that order it; it never asks for a verdict.
  */
 
+import type { Stage2Leaf } from './ipa-cache.ts';
+
 /** The part of a CPU that a checker looks at. */
 export interface ObservedCpu {
   readonly index: number;
@@ -52,6 +54,8 @@ export interface CheckPort {
   ): void;
   /** The walker read the table word at `pa` and got this version. */
   walked(cpu: ObservedCpu, va: number, pa: number, version: number): void;
+  /** The walker read a guest's table at an intermediate address by way of a leaf of stage 2. */
+  walkedThrough(cpu: ObservedCpu, va: number, ipa: number, leaf: Stage2Leaf): void;
   /** A lookup matched two entries. */
   multipleMatch(cpu: ObservedCpu, va: number): void;
   /** A TLB invalidate takes effect on `target`. */

@@ -144,6 +144,7 @@ export class Coherence extends Snoops {
     this.enterBus(cpu, m.platform.costs.upgradeCycles);
     const found = this.snoopOthers(cpu, line, true, m.mutation === 'upgrade-forgets-sharer');
     this.reachBus(cpu);
+    if (m.sockets) cpu.charge(m.sockets.extraUpgrade());
     m.lockCpu(cpu);
     const dirty = isDirty(cache.state[slot]) || (found & HAD_DIRTY) !== 0;
     cache.state[slot] = dirty ? MODIFIED : EXCLUSIVE;
@@ -164,10 +165,11 @@ export class Coherence extends Snoops {
     if (found & HAD_COPY) cpu.count(COUNT.missesHeldElsewhere);
     if (found & HAD_DIRTY) {
       cpu.count(COUNT.cacheToCache);
-      cpu.charge(costs.cacheToCacheCycles);
+      cpu.charge(costs.cacheToCacheCycles + (m.sockets?.extraDirty() ?? 0));
     }
     if (!(found & HAD_DIRTY) || m.mutation === 'snoop-stale-data') {
-      this.memory.readLine(cpu, line, this.line, this.lineVersion);
+      const fromMemory = this.memory.readLine(cpu, line, this.line, this.lineVersion);
+      if (m.sockets) cpu.charge(m.sockets.extraClean(cpu, line, forWrite, fromMemory));
     }
     m.lockCpu(cpu);
     m.setPresence(m.presence, line, cpu.index);
@@ -189,7 +191,10 @@ export class Coherence extends Snoops {
   private isFetched(line: number): boolean {
     const { m } = this;
     if (!m.platform.l1i.snooped) return false;
-    return (m.presentIn(m.fetchPresence, line, 0) | m.presentIn(m.fetchPresence, line, 1)) !== 0;
+    for (let word = 0; word < m.presenceWords; word++) {
+      if (m.presentIn(m.fetchPresence, line, word) !== 0) return true;
+    }
+    return false;
   }
 
   /** Moves an L1D line out. The CPU's lock is held. */

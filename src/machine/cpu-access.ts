@@ -214,6 +214,8 @@ export class CpuAccess {
         else got = machine.port.load(hw, va, pa, sizeBytes, attributes);
         hw.count(COUNT.loads);
         state.events?.push(EVENT.LOAD, hw.index, pa, got, va);
+        if (fetch) state.events?.push(EVENT.READ_PAST, hw.index, pa, 0, 0);
+        else if (sizeBytes === 8) state.events?.push(EVENT.READ_PAST, hw.index, pa + 4, 0, 0);
       }
     }
     state.unlockCpu(hw);
@@ -283,6 +285,7 @@ export class CpuAccess {
     else if (got === NOT_BUFFERED) got = machine.port.load(hw, pa, pa, sizeBytes, uncached ? 1 : 0);
     hw.count(COUNT.loads);
     machine.state.events?.push(EVENT.LOAD, hw.index, pa, got, pa);
+    if (sizeBytes === 8) machine.state.events?.push(EVENT.READ_PAST, hw.index, pa + 4, 0, 0);
     machine.state.unlockCpu(hw);
     return got;
   }

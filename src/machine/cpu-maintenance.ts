@@ -4,7 +4,7 @@
  * caches. Each acts on what this CPU's earlier stores have left: it drains the write buffer first, and is then
  * one step a line. Times come from the platform: maintenanceLineCycles, setWayLineCycles, outerLineCycles.
  */
-import type { LineOperation } from './cache-maintenance.ts';
+import type { LineOperation, SetWayLevel } from './cache-maintenance.ts';
 import { CpuLinear } from './cpu-linear.ts';
 import type { Reach } from './memory-side.ts';
 import { CTL } from './registers.ts';
@@ -40,8 +40,13 @@ export class CpuMaintenance extends CpuLinear {
     this.machine.caches.byAddressStep(this.hw, va, pa, operation, reach);
   }
 
-  /** Whatever line sits in a set and way of this CPU's own caches, or of the shared L2 where it is reached. */
-  *maintainSetWay(level: 'l1d' | 'l2' | 'shared', set: number, way: number, operation: LineOperation): Steps {
+  /**
+   * Whatever line sits in a set and way of this CPU's own caches, or of the shared L2 where it is reached.
+   * @throws Error on a platform that has no such operations (`maintenance.setWay`)
+   */
+  *maintainSetWay(level: SetWayLevel, set: number, way: number, operation: LineOperation): Steps {
+    const { name, maintenance } = this.machine.platform;
+    if (maintenance.setWay === false) throw new Error(`${name}: there are no operations by set and way`);
     yield* this.drainAll();
     yield STEP;
     this.machine.caches.bySetWayStep(this.hw, level, set, way, operation);

@@ -1,9 +1,11 @@
 import { Cache } from './cache.ts';
 import type { Carver } from './carver.ts';
 import { IndexedCache } from './indexed-cache.ts';
+import { IpaCache } from './ipa-cache.ts';
 import { colours, type Platform } from './platform.ts';
 import { CTL, counterNames, DVM, FETCHED, REPLY, STORE, TIME, TLB_LOG } from './registers.ts';
-import { Tlb, WalkCache } from './tlb.ts';
+import { Tlb } from './tlb.ts';
+import { WalkCache } from './walk-cache.ts';
 
 /** Hardware state of one CPU. */
 export class CpuState {
@@ -22,6 +24,8 @@ export class CpuState {
   readonly itlb: Tlb;
   readonly tlb2: Tlb | null;
   readonly walkCache: WalkCache | null;
+  /** What is remembered of stage 2 alone. */
+  readonly ipaCache: IpaCache | null;
   readonly stores: Int32Array;
   /** When each buffered store drains by itself, cycles. */
   readonly storesDue: Float64Array;
@@ -59,6 +63,8 @@ export class CpuState {
     this.itlb = mmu.tlb.instruction ? new Tlb(carver, `${at}.itlb`, mmu.tlb.instruction, sizes) : this.dtlb;
     this.tlb2 = mmu.tlb.second ? new Tlb(carver, `${at}.tlb2`, mmu.tlb.second, sizes) : null;
     this.walkCache = mmu.walkCache ? new WalkCache(carver, `${at}.walk`, mmu.walkCache) : null;
+    const ipaCache = platform.virtualization?.ipaCache;
+    this.ipaCache = ipaCache ? new IpaCache(carver, `${at}.ipa`, ipaCache) : null;
     this.stores = carver.i32(`${at}.stores`, Math.max(1, platform.writeBufferEntries) * STORE.WORDS);
     this.storesDue = carver.f64(`${at}.storesDue`, Math.max(1, platform.writeBufferEntries));
     const ahead = FETCHED.FIRST + FETCHED.ENTRIES * FETCHED.WORDS;
@@ -95,12 +101,14 @@ export class CpuState {
 }
 
 /** Page sizes that a leaf may have, as log2 of pages, smallest first. */
-function leafSizes(platform: Platform): number[] {
+function leafSizes({ mmu, virtualization }: Platform): number[] {
   const sizes: number[] = [];
-  let below = 0;
-  for (const level of [...platform.mmu.levels].reverse()) {
-    if (level.leaf && !sizes.includes(below)) sizes.push(below);
-    below += level.bits;
+  for (const levels of [mmu.levels, virtualization?.stage2Levels ?? []]) {
+    let below = 0;
+    for (const level of [...levels].reverse()) {
+      if (level.leaf && !sizes.includes(below)) sizes.push(below);
+      below += level.bits;
+    }
   }
-  return sizes;
+  return sizes.sort((a, b) => a - b);
 }

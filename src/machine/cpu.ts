@@ -4,7 +4,7 @@
  * tells the host whether the CPU can go on at once or waits for something.
  */
 import { ATTRIBUTE_DEVICE, PTE } from './attributes.ts';
-import { CpuMaintenance } from './cpu-maintenance.ts';
+import { CpuGuest } from './cpu-guest.ts';
 import { CONTEXT_ASID, CONTEXT_BASE, EVENT } from './events.ts';
 import type { AccessVectors } from './faults.ts';
 import { discardFetched, findFetched, keepFetched } from './fetched.ts';
@@ -14,7 +14,17 @@ import { TLBI_ALL, TLBI_VA } from './tlb.ts';
 import { MISS, VIRTUAL_COHERENCY } from './translation.ts';
 import { walkWhole } from './whole-walk.ts';
 
-export { type CoherencyFault, type Fault, SegmentationFault } from './faults.ts';
+export {
+  type CoherencyFault,
+  type Fault,
+  type GuestEntry,
+  type GuestRegisters,
+  type GuestTraps,
+  SegmentationFault,
+  type Stage2Fault,
+  type Trap,
+} from './faults.ts';
+export type { MemoryTypes } from './memory-types.ts';
 export { BLOCK, STEP, type Steps } from './steps.ts';
 
 /** Kernel entry points of a CPU. */
@@ -30,7 +40,7 @@ export interface WaitOptions {
   /** Read past the caches (memory that the kernel keeps uncached). */
   readonly uncached?: boolean;
 }
-export class Cpu extends CpuMaintenance {
+export class Cpu extends CpuGuest {
   /** What this CPU waits for, in words; valid while it is blocked. */
   waitingFor = '';
 
@@ -124,7 +134,7 @@ export class Cpu extends CpuMaintenance {
     let pa = translation.lookup(hw, va, false, true);
     if (pa === MISS && machine.platform.mmu.refill === 'hardware' && hw.ctl[CTL.WALK_ACTIVE] === 0) {
       state.unlockCpu(hw);
-      walkWhole(state, translation, hw, va, true);
+      walkWhole(state, translation, machine.guests, hw, va, true);
       state.lockCpu(hw);
       pa = translation.lookup(hw, va, false, true);
     }
@@ -132,6 +142,7 @@ export class Cpu extends CpuMaintenance {
       const word = machine.fetchPort.fetch(hw, va, pa, translation.attributes, true);
       keepFetched(hw, va, pa, word, machine.fetchPort.version);
       state.events?.push(EVENT.LOAD, hw.index, pa, word, va);
+      state.events?.push(EVENT.READ_PAST, hw.index, pa, 0, 0);
     }
     state.unlockCpu(hw);
   }
@@ -157,16 +168,31 @@ export class Cpu extends CpuMaintenance {
     this.hw.charge(units * this.machine.platform.costs.instructionCycles);
   }
 
-  /** Invalidates this CPU's TLBs. `kind` is one of TLBI_*. */
+  /**
+   * Invalidates this CPU's TLBs; in a guest what they have of its VMID.
+   * @param kind one of TLBI_*; those for guests are the host's
+   * @param va first page; of TLBI_IPA an intermediate address
+   * @param asid of the host's kinds for guests: the VMID
+   * @throws Error for a kind that the platform does not have, or a guest
+   */
   *tlbiLocal(kind: number, va: number, pages: number, asid: number): Steps {
     yield STEP;
-    this.machine.tlb.localStep(this.hw, kind, va, pages, asid);
+    const { kind: acts, tag } = this.invalidateOf(kind, asid, false);
+    this.machine.tlb.localStep(this.hw, acts, va, pages, tag);
   }
 
-  /** Invalidates every CPU's TLBs by hardware broadcast; complete only after `dsb`. */
-  *tlbiBroadcast(kind: number, va: number, pages: number, asid: number): Steps {
+  /**
+   * Invalidates every CPU's TLBs by hardware broadcast; complete only after `dsb`.
+   * @param targets CPUs that alone it is sent to besides this one, where the platform can do that; default: all
+   * @throws Error if it names targets and the platform cannot
+   */
+  *tlbiBroadcast(kind: number, va: number, pages: number, asid: number, targets?: readonly number[]): Steps {
+    if (targets !== undefined && this.machine.platform.broadcast?.targeted !== true) {
+      throw new Error(`${this.machine.platform.name}: a broadcast goes to all CPUs`);
+    }
     yield STEP;
-    this.machine.tlb.broadcastStep(this.hw, kind, va, pages, asid);
+    const { kind: acts, tag } = this.invalidateOf(kind, asid, true);
+    this.machine.tlb.broadcastStep(this.hw, acts, va, pages, tag, targets ?? null);
   }
 
   /**
@@ -196,6 +222,7 @@ export class Cpu extends CpuMaintenance {
   /** Switches to an address space: one step, or two where table base and ASID are two registers. */
   *setContext(rootPa: number, asid: number): Steps {
     const { hw, machine } = this;
+    this.mustBeHost('setContext', 'guestContext');
     yield* this.drainAll();
     yield STEP;
     hw.charge(machine.platform.costs.contextSwitchCycles);
@@ -219,6 +246,7 @@ export class Cpu extends CpuMaintenance {
    * of the cost of a context switch.
    */
   *writeAsid(asid: number): Steps {
+    this.mustBeHost('writeAsid', 'guestContext');
     yield* this.drainAll();
     yield STEP;
     this.hw.ctl[CTL.ASID] = asid;
@@ -227,6 +255,7 @@ export class Cpu extends CpuMaintenance {
 
   /** Writes the table base alone: walks that begin from now on go through it, whatever the ASID. Costs as `writeAsid`. */
   *writeTableBase(rootPa: number): Steps {
+    this.mustBeHost('writeTableBase', 'guestContext');
     yield* this.drainAll();
     yield STEP;
     this.hw.ctl[CTL.ROOT] = rootPa;
@@ -261,6 +290,7 @@ export class Cpu extends CpuMaintenance {
 
   /** Turns caches on or off: off means bypassed, what they hold stays. */
   *setCaches(on: boolean): Steps {
+    this.mustBeHost('setCaches', 'guestControl');
     yield* this.drainAll();
     yield STEP;
     this.machine.state.events?.push(EVENT.CACHES, this.index, on ? 1 : 0, 0, 0);

@@ -17,7 +17,8 @@ import { PAGE_SHIFT } from './platform.ts';
 import { COUNT, CTL } from './registers.ts';
 import type { MachineState } from './state.ts';
 import { ENTRY } from './tlb.ts';
-import { FORBIDDEN, MISS, physical, type WalkResult } from './translation.ts';
+import { FORBIDDEN, MISS, physical } from './translation.ts';
+import type { WalkResult } from './walk-steps.ts';
 
 /** Results below zero besides those of a lookup: there is no memory there. */
 export const NO_MEMORY = -5;
@@ -59,6 +60,7 @@ export class DevicePort {
         ? this.readSnooped(device, ioAddress, pa, sizeBytes)
         : this.readMemory(device, ioAddress, pa, sizeBytes);
       m.events?.push(EVENT.LOAD, device.index, pa, got, ioAddress);
+      if (sizeBytes === 8) m.events?.push(EVENT.READ_PAST, device.index, pa + 4, 0, 0);
     }
     m.unlockCpu(device);
     return got;
@@ -181,9 +183,13 @@ export class DevicePort {
   }
 }
 
-/** The table a device's addresses go through from now on. What its TLB has from another one stays. */
-export function setTable(device: CpuState, rootPa: number): void {
+/**
+ * The table a device's addresses go through from now on. What its TLB has from another one stays.
+ * @param isStage2 it is one of a guest's stage 2, with the levels of that
+ */
+export function setTable(device: CpuState, rootPa: number, isStage2 = false): void {
   device.ctl[CTL.ROOT] = rootPa;
+  device.ctl[CTL.STAGE2_ROOT] = isStage2 ? rootPa : 0;
   device.ctl[CTL.MMU_ON] = 1;
   device.ctl[CTL.WALK_CANCELLED] = 1;
 }

@@ -8,9 +8,11 @@ import type { Cpu, WaitOptions } from './cpu.ts';
 import { NO_MEMORY, setTable } from './device-port.ts';
 import { EVENT } from './events.ts';
 import type { Machine } from './machine.ts';
+import { PAGE_SHIFT } from './platform.ts';
 import { CTL } from './registers.ts';
 import { STEP, type Steps } from './steps.ts';
-import { type FaultKind, FORBIDDEN, type WalkResult } from './translation.ts';
+import { type FaultKind, FORBIDDEN } from './translation.ts';
+import { levelShapes, type WalkResult } from './walk-steps.ts';
 
 /** Thrown into a device's program: its address translates to nothing, or not for this. */
 export class DeviceFault extends Error {
@@ -106,6 +108,7 @@ export class Device {
     const { machine } = this;
     const { translation } = machine;
     const { hw } = this.cpu;
+    if (hw.ctl[CTL.STAGE2_ROOT] !== 0) return yield* this.walkStage2(ioAddress);
     for (;;) {
       yield STEP;
       let { level, table } = translation.beginWalkStep(hw, ioAddress);
@@ -130,6 +133,51 @@ export class Device {
       if (translation.fillStep(hw, ioAddress, level, found, false)) return undefined;
     }
   }
+
+  /** As `walk`, through a table of a guest's stage 2: its levels are its own, and nothing of them is remembered. */
+  private *walkStage2(ipa: number): Steps<FaultKind | undefined> {
+    const { machine } = this;
+    const { translation, platform } = machine;
+    const { hw } = this.cpu;
+    const levels = levelShapes(platform.virtualization?.stage2Levels ?? []);
+    for (;;) {
+      yield STEP;
+      translation.beginWalkStep(hw, ipa);
+      let table = hw.ctl[CTL.STAGE2_ROOT] >>> 0;
+      let level = 0;
+      let found: WalkResult;
+      for (;;) {
+        yield STEP;
+        const { shift, mask } = levels[level];
+        const index = ((ipa >>> PAGE_SHIFT) >>> shift) & mask;
+        found = machine.devices.readEntryStep(hw, ipa, table + index * platform.mmu.entryBytes);
+        const isTable = (found.pte & PTE.TABLE) !== 0 && level < levels.length - 1;
+        if ((found.pte & PTE.VALID) === 0 || !isTable) break;
+        table = frameAddress(found.pte);
+        level++;
+      }
+      if (translation.isCancelled(hw)) continue;
+      const isValid = (found.pte & PTE.VALID) !== 0;
+      if (!isValid || !translation.frameExists(found.pte, levels[level].shift)) {
+        translation.endWalk(hw);
+        return isValid ? 'bus' : 'translation';
+      }
+      yield STEP;
+      if (translation.fillGuestStep(hw, ipa, levels[level].shift, found, false, null)) return undefined;
+    }
+  }
+}
+
+/**
+ * Gives a device the table of a guest's stage 2 before anything runs: the guest drives the device by its own
+ * addresses (as Xen on Arm does, iommu_use_hap_pt). @param device its number, from 0
+ * @throws Error on a platform whose devices have no IOMMU, or that has no stage 2
+ */
+export function bootSharedTable(machine: Machine, device: number, stage2Root: number): void {
+  const { name, dma, virtualization } = machine.platform;
+  if (!dma.iommu) throw new Error(`${name}: devices have no IOMMU; use a platform with 'dma.iommu'`);
+  if (!virtualization) throw new Error(`${name}: no stage 2; use a platform with 'virtualization'`);
+  setTable(machine.state.devices[device], stage2Root, true);
 }
 
 /** Gives a device its table before anything runs. @param device its number, from 0 */

@@ -22,7 +22,7 @@ export const EVENT = {
   WALK_READ: 7,
   /** The TLB gets an entry: virtual page + 2^20 * log2 of its pages, entry, address of the entry. */
   FILL: 8,
-  /** A TLB invalidate acts on this CPU: kind + 8 * pages, virtual address, CPU that issued it. */
+  /** A TLB invalidate acts on this CPU: kind + TLBI_KINDS * pages, virtual or intermediate address, CPU that issued it. */
   TLBI: 9,
   /** A broadcast is queued for this CPU: its number there, kind, CPU that issued it. */
   QUEUE: 10,
@@ -79,7 +79,24 @@ export const EVENT = {
    * using it on this CPU and 0 if it stops, address of the word that says which number is that space's own (0: none).
    */
   ASID: 35,
+  /** This CPU goes into a guest (1) or leaves it (0): which, VMID, root of stage 2. GUEST_CONTEXT follows. */
+  GUEST: 36,
+  /** What translates on this CPU has changed with a guest: root, ASID, GUEST_* of the guest's own control. */
+  GUEST_CONTEXT: 37,
+  /**
+   * The walker takes an intermediate address to what it remembers of stage 2, or remembers it there: address, entry
+   * (0: none is found), virtual address of the walk.
+   */
+  STAGE2: 38,
+  /**
+   * Something was read as others have it, whatever this CPU's write buffer has: the word of an instruction, or the
+   * second of an access of two words. Address. The LOAD is said besides.
+   */
+  READ_PAST: 40,
 } as const;
+
+/** By which EVENT.TLBI counts pages, above the kind. */
+export const TLBI_KINDS = 16;
 
 /** Third word of EVENT.CONTEXT: both registers in one step, the second of two steps, or one register alone. */
 export const CONTEXT_ASID = 2;

@@ -43,6 +43,7 @@ export function runFetched(m: MachineState, cpu: CpuState, at: number): number {
   cpu.charge(m.platform.costs.l1HitCycles);
   m.check?.loaded(cpu, va, pa, 4, word, fetched[at + FETCHED.VERSION], PLACE_FETCHED_AHEAD);
   m.events?.push(EVENT.LOAD, cpu.index, pa, word, va);
+  m.events?.push(EVENT.READ_PAST, cpu.index, pa, 0, 0);
   return word;
 }
 

@@ -29,7 +29,10 @@ export class Interrupts {
     cpu.charge(costs.ipiSendCycles);
     const there = Atomics.load(target.ctl, CTL.IRQ_IN_FLIGHT) | Atomics.load(target.ctl, CTL.IRQ_PENDING);
     // One that is on its way already arrives when it would have: the second becomes one with it.
-    if ((there & (1 << vector)) === 0) target.time[TIME.IRQ + vector] = cpu.clock + costs.ipiLatencyCycles;
+    if ((there & (1 << vector)) === 0) {
+      const latency = this.m.sockets?.ipiLatencyCycles(cpu, target) ?? costs.ipiLatencyCycles;
+      target.time[TIME.IRQ + vector] = cpu.clock + latency;
+    }
     Atomics.or(target.ctl, this.delayed ? CTL.IRQ_IN_FLIGHT : CTL.IRQ_PENDING, 1 << vector);
     this.m.noteAgents(target);
     Atomics.add(target.ctl, CTL.EVENT, 1);

@@ -8,8 +8,9 @@
 import { ATTRIBUTE_NORMAL } from './attributes.ts';
 import type { CpuState } from './cpu-state.ts';
 import { PAGE_SHIFT } from './platform.ts';
-import { CTL } from './registers.ts';
+import { CTL, GUEST_CACHES } from './registers.ts';
 import { ENTRY, type Tlb } from './tlb.ts';
+import { globalTag } from './tlb-tag.ts';
 import type { Translation } from './translation.ts';
 
 /** Kinds of access, in the low bits of a stream's words. */
@@ -81,7 +82,7 @@ export class KnownPages {
    */
   check(): void {
     const { missingFrom } = this;
-    const asid = this.translation.asidOf(this.cpu);
+    const asid = this.translation.tagOf(this.cpu);
     // Nearly always the walk that this CPU has waited for. A single change, in the same context, that has
     // brought the missing page in was its fill, and no other entry is gone but the one that it took.
     const filled =
@@ -120,7 +121,11 @@ export class KnownPages {
 
   private checkAll(asid: number): void {
     const { keys, entryAt, ptes, live, isLive } = this;
-    const isCaching = this.cpu.ctl[CTL.CACHE_ON] !== 0;
+    const { ctl } = this.cpu;
+    // What a guest that has just switched its caches off had known is looked up again.
+    const cachesData = ctl[CTL.GUEST] === 0 || (ctl[CTL.GUEST_CONTROL] & GUEST_CACHES) !== 0;
+    const isCaching = ctl[CTL.CACHE_ON] !== 0 && cachesData;
+    const global = globalTag(asid);
     let kept = 0;
     for (let i = 0; i < this.liveCount; i++) {
       const k = live[i];
@@ -128,7 +133,7 @@ export class KnownPages {
       const at = entryAt[k];
       const tag = entries[at + ENTRY.ASID];
       const isSame = at >= 0 && entries[at] === pageOf(keys[k], k) && entries[at + ENTRY.PTE] === ptes[k];
-      const isOwn = entries[at + ENTRY.SIZE] === 0 && (tag === asid || tag === -1);
+      const isOwn = entries[at + ENTRY.SIZE] === 0 && (tag === asid || tag === global);
       if (isCaching && isSame && isOwn) live[kept++] = k;
       else {
         this.forgetKey(k);
@@ -165,7 +170,7 @@ export class KnownPages {
 
   /** The lookup itself has moved `entry` up from the second level. */
   private takeIn(entry: number, kind: number): void {
-    const asid = this.translation.asidOf(this.cpu);
+    const asid = this.translation.tagOf(this.cpu);
     if (!this.isOneChange(asid)) {
       this.check();
       return;

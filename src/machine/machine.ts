@@ -10,20 +10,18 @@ import { Coherence } from './coherence.ts';
 import { DataPort } from './data-port.ts';
 import { DevicePort } from './device-port.ts';
 import { FetchPort } from './fetch-port.ts';
+import { GuestWalk } from './guest-walk.ts';
 import { Interrupts } from './interrupts.ts';
 import { MemorySide } from './memory-side.ts';
 import type { Platform } from './platform.ts';
 import { CTL } from './registers.ts';
-import { MachineState, type StateOptions } from './state.ts';
+import { MachineState, MOST_CPUS, MOST_THREADS, type StateOptions } from './state.ts';
 import { StoreBuffer } from './store-buffer.ts';
 import { TlbMaintenance } from './tlb-maintenance.ts';
 import { Translation } from './translation.ts';
 import { VirtualCoherency } from './virtual-coherency.ts';
 
 export type MachineOptions = StateOptions;
-
-/** CPUs and devices: schedules number them below 64. */
-const MOST_CPUS = 64;
 
 export class Machine {
   readonly platform: Platform;
@@ -37,6 +35,8 @@ export class Machine {
   readonly devices: DevicePort;
   readonly stores: StoreBuffer;
   readonly translation: Translation;
+  /** Where guests run. */
+  readonly guests: GuestWalk | null;
   readonly tlb: TlbMaintenance;
   readonly caches: CacheMaintenance;
   readonly interrupts: Interrupts;
@@ -61,6 +61,7 @@ export class Machine {
     this.stores = new StoreBuffer(state, this.port);
     this.translation = new Translation(state, this.port, this.coherence, this.memory);
     this.translation.aliases = this.aliases;
+    this.guests = platform.virtualization ? new GuestWalk(state, this.translation) : null;
     this.tlb = new TlbMaintenance(state, this.coherence);
     this.caches = new CacheMaintenance(state, this.coherence, this.memory);
     this.interrupts = new Interrupts(state, this.coherence);
@@ -78,7 +79,7 @@ export class Machine {
   /**
    * A new machine, reset.
    * @param seed starts random replacement; any integer
-   * @throws Error if the processors are not 1 to platform.maxCpus, or with the devices more than 64
+   * @throws Error if the processors are not 1 to platform.maxCpus, or with the devices more than 128, on threads 64
    */
   static create(platform: Platform, options: MachineOptions, seed: number): Machine {
     const { cpus, devices = 0 } = options;
@@ -88,9 +89,11 @@ export class Machine {
         `${platform.name}: ${processors} CPUs asked for, the platform has 1 to ${platform.maxCpus}`,
       );
     }
-    if (devices < 0 || cpus > MOST_CPUS) {
+    const most = options.threaded ? MOST_THREADS : MOST_CPUS;
+    if (devices < 0 || cpus > most) {
+      const where = options.threaded ? ' on threads' : '';
       throw new Error(
-        `${platform.name}: ${devices} devices asked for, with the CPUs they may be ${MOST_CPUS}`,
+        `${platform.name}: ${processors} CPUs and ${devices} devices asked for: together they may be at most ${most}${where}`,
       );
     }
     const measure = new Carver();

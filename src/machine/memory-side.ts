@@ -22,27 +22,32 @@ export class MemorySide {
     this.victimVersion = new Int32Array(state.wordsPerLine);
   }
 
-  /** Reads a line for a private cache and charges the CPU for the level that had it. */
-  readLine(cpu: CpuState, line: number, data: Int32Array, version: Int32Array): void {
+  /**
+   * Reads a line for a private cache and charges the CPU for the level that had it.
+   * @returns true if that was memory
+   */
+  readLine(cpu: CpuState, line: number, data: Int32Array, version: Int32Array): boolean {
     const { m } = this;
     const { costs } = m.platform;
     m.lockBank(line);
     m.events?.push(EVENT.BEHIND, cpu.index, line << m.lineShift, 0, 0);
     const shared = m.shared;
     const hit = shared ? shared.lookup(0, line, 0) : -1;
+    let fromMemory = false;
     if (shared && hit >= 0) {
       shared.touch(hit);
       this.copyOut(shared, hit, data, version);
       cpu.count(COUNT.sharedHits);
       cpu.charge(costs.sharedHitCycles);
     } else {
-      this.readOuter(cpu, line, data, version);
+      fromMemory = this.readOuter(cpu, line, data, version);
       if (shared) this.allocate(cpu, shared, line, data, version, SHARED);
     }
     m.unlockBank(line);
+    return fromMemory;
   }
 
-  private readOuter(cpu: CpuState, line: number, data: Int32Array, version: Int32Array): void {
+  private readOuter(cpu: CpuState, line: number, data: Int32Array, version: Int32Array): boolean {
     const { outer, platform } = this.m;
     const hit = outer ? outer.lookup(0, line, 0) : -1;
     if (outer && hit >= 0) {
@@ -50,12 +55,21 @@ export class MemorySide {
       this.copyOut(outer, hit, data, version);
       cpu.count(COUNT.outerHits);
       cpu.charge(platform.costs.outerHitCycles);
-      return;
+      return false;
     }
     this.readMemory(line, data, version);
     cpu.count(COUNT.memoryReads);
     cpu.charge(platform.costs.memoryCycles);
     if (outer) this.allocate(cpu, outer, line, data, version, SHARED);
+    return true;
+  }
+
+  /** What maintenance pays for a write-back from a private cache: the way to the level that takes the line. */
+  get writeBackCycles(): number {
+    const { shared, outer, platform } = this.m;
+    const { sharedHitCycles, outerHitCycles, memoryCycles } = platform.costs;
+    if (shared) return sharedHitCycles;
+    return outer ? outerHitCycles : memoryCycles;
   }
 
   /** Write-back of a whole line from a private cache. */
@@ -130,8 +144,12 @@ export class MemorySide {
     if (shared.pa[slot] >= 0) {
       this.m.events?.push(EVENT.BEHIND, cpu.index, shared.pa[slot] << this.m.lineShift, 1, 0);
       if (isDirty(shared.state[slot])) {
-        if (clean) this.evictBehind(cpu, shared, slot);
-        else this.m.check?.discarded(cpu, shared.pa[slot], shared.version, slot * shared.wordsPerLine);
+        if (clean) {
+          this.evictBehind(cpu, shared, slot);
+          cpu.charge(this.m.platform.costs.memoryCycles);
+        } else {
+          this.m.check?.discarded(cpu, shared.pa[slot], shared.version, slot * shared.wordsPerLine);
+        }
         shared.state[slot] = SHARED;
       }
       if (invalidate) shared.drop(slot);

@@ -3,14 +3,14 @@
  * by itself; the checks here know which fields contradict each other, so that the machine can be built
  * from whatever gets through without asking again.
  */
+
+import { checkLevels } from './level-checks.ts';
 import { colours, PAGE_BYTES, type Platform, platformSchema, waySizeBytes } from './platform.ts';
 import { type Add, reportIssues, show } from './platform-issues.ts';
+import { checkSockets } from './socket-checks.ts';
+import { checkVirtualization } from './virtualization-checks.ts';
 
 type ParsedPlatform = { readonly platform: Platform } | { readonly problems: string[] };
-
-/** The root table may be larger than a page: the short descriptors of 32-bit Arm have one of 16 KB. */
-const MAX_ROOT_TABLE_BYTES = 16384;
-const VPN_BITS = 20;
 
 /**
  * @param json what JSON.parse returned, or a literal
@@ -36,11 +36,14 @@ export function parsePlatform(json: unknown, where: string): ParsedPlatform {
   checkPrimaryIndex(platform, add);
   checkUnmapped(platform, add);
   checkCoherence(platform, add);
-  checkLevels(platform, add);
+  const { mmu } = platform;
+  checkLevels(mmu.levels, 'mmu.levels', mmu.entryBytes, add);
   checkTlbs(platform, add);
   checkWalker(platform, add);
   checkShootdown(platform, add);
   checkRareCosts(platform, add);
+  checkSockets(platform, add);
+  checkVirtualization(platform, add);
   return problems.length === 0 ? { platform } : { problems };
 }
 
@@ -170,37 +173,6 @@ function checkCoherence({ coherence, l1d, l1i, l2 }: Platform, add: Add): void {
   }
 }
 
-function checkLevels({ mmu }: Platform, add: Add): void {
-  const { levels, entryBytes } = mmu;
-  const sum = levels.reduce((bits, level) => bits + level.bits, 0);
-  if (sum !== VPN_BITS) {
-    const why = `the bits add up to ${sum}`;
-    add(
-      'mmu.levels',
-      `${why}; 32-bit addresses with pages of 4 KB need ${VPN_BITS}, change one level by ${VPN_BITS - sum}`,
-    );
-    return;
-  }
-  if (!levels[levels.length - 1].leaf) {
-    add(`mmu.levels.${levels.length - 1}.leaf`, 'entries of the last level map pages; set it to true');
-  }
-  let below = VPN_BITS;
-  for (const [i, { bits, leaf }] of levels.entries()) {
-    below -= bits;
-    if (leaf && below === VPN_BITS) {
-      add(`mmu.levels.${i}.leaf`, 'an entry of this level would map all 4 GB; set it to false');
-    }
-    const mostBytes = i === 0 ? MAX_ROOT_TABLE_BYTES : PAGE_BYTES;
-    if (2 ** bits * entryBytes <= mostBytes) continue;
-    const most = Math.log2(mostBytes / entryBytes);
-    const table = i === 0 ? 'a root table of 16 KB' : 'a table of one page';
-    add(
-      `mmu.levels.${i}.bits`,
-      `${bits} bits of ${entryBytes}-byte entries exceed ${table}; use at most ${most}`,
-    );
-  }
-}
-
 function checkTlbs({ mmu: { tlb, walkCache, kernelMappings } }: Platform, add: Add): void {
   for (const name of ['data', 'instruction', 'second'] as const) {
     const spec = tlb[name];
@@ -273,6 +245,9 @@ function checkShootdown({ shootdown, broadcast, agents, writeBufferEntries }: Pl
       'broadcast.rangeOperations',
       "a range cannot be broadcast with scope 'page'; set it to false or use 'all'",
     );
+  }
+  if (broadcast?.rangePages !== undefined && !broadcast.rangeOperations) {
+    add('broadcast.rangePages', 'there are no range operations; leave it out or set rangeOperations to true');
   }
   if (agents.includes('broadcast') && !broadcast) {
     add('agents', "'broadcast' needs a broadcast section; add one or remove it from the list");

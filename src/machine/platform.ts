@@ -131,6 +131,8 @@ const rareCostNames = {
   flushCallCycles: 'work of a cache flush of the kernel besides maintenance: SPARC spills register windows',
   coherencyExceptionCycles: 'virtual coherency exception: entry and return, without what its handler does',
   outerLineCycles: 'an operation of the outer cache’s controller on one line',
+  guestExitCycles: 'from a guest to the host: the trap and what the hypervisor saves',
+  guestEntryCycles: 'from the host into a guest: what the hypervisor restores, and the return',
 } as const;
 type RareCostName = keyof typeof rareCostNames;
 
@@ -144,6 +146,59 @@ const costsSchema = z.strictObject({
   ) as { [K in RareCostName]: z.ZodDefault<z.ZodNumber> }),
 });
 
+const levelsSchema = z
+  .array(
+    z.strictObject({
+      bits: z.int().min(0).max(20).describe('index bits resolved at this level'),
+      leaf: z.boolean().describe('an entry of this level may map memory'),
+    }),
+  )
+  .min(1)
+  .max(4)
+  .describe('from the root down; the bits add up to 20, the page is 4 KB');
+
+const virtualizationSchema = z
+  .strictObject({
+    vmidBits: z
+      .int()
+      .min(1)
+      .max(14)
+      .describe('VMIDs that TLB entries carry; 0 is the host’s. Real ones may have 16 bits, here 14 at most'),
+    stage2Levels: levelsSchema,
+    forcedWriteBack: z
+      .boolean()
+      .describe('stage 2 may overrule what the guest says about caching (Arm FEAT_S2FWB)'),
+    ipaCache: z
+      .strictObject({ entries: z.int().min(1).max(1024) })
+      .optional()
+      .describe('remembers translations of stage 2 alone, intermediate to physical; absent: none'),
+    stage2Fences: z
+      .enum(['broadcast', 'local'])
+      .describe('reach of the host’s invalidates by VMID or by intermediate address'),
+    guestCaching: z
+      .enum(['mair', 'tex-remap', 'none'])
+      .default('mair')
+      .describe(
+        'how a guest says what is cached: its control register, and entries that name a field of MAIR (Arm long descriptors) or of PRRR and NMRR (short ones); none: it has no say, its entries’ attributes and its caching bit count for nothing (RISC-V without Svpbmt)',
+      ),
+  })
+  .describe('two stages of translation for guests');
+
+const socketsSchema = z
+  .strictObject({
+    cpusEach: z.int().min(1).max(128).describe('CPUs of a socket: 0 to this - 1 are in the first, and so on'),
+    cacheToCacheCycles: cycles.describe('line from a cache of another socket, total'),
+    memoryCycles: cycles.describe('line from the memory of another socket, total'),
+    upgradeCycles: cycles.describe('shared to exclusive where another socket has a copy'),
+    ipiLatencyCycles: cycles.describe('from sending an IPI to another socket until the target can take it'),
+    broadcastLatencyCycles: cycles.describe(
+      'broadcast invalidate: from the interconnect to a target in another socket, and the answer back',
+    ),
+  })
+  .describe(
+    'the machine has several sockets; what crosses between them takes these times, not those of costs',
+  );
+
 export const agentNames = ['drain', 'evict', 'prefetch', 'walk', 'broadcast', 'ipi'] as const;
 export type AgentName = (typeof agentNames)[number];
 
@@ -152,7 +207,7 @@ export const platformSchema = z
     name: z.string().regex(/^[a-z0-9][a-z0-9._-]*$/, 'use lower-case letters, digits, dot, dash'),
     title: z.string(),
     clockMHz: z.number().positive().describe('to convert cycles to time where a source gives time'),
-    maxCpus: z.int().min(1).max(64),
+    maxCpus: z.int().min(1).max(128).describe('on threads 64 of them can run'),
     memoryBytes: powerOfTwo(1 << 16, 1 << 28).describe('physical memory'),
     lineBytes: powerOfTwo(16, 256).describe('the line of every cache and the unit of coherence'),
     coherence: z
@@ -168,6 +223,10 @@ export const platformSchema = z
         .enum(['broadcast', 'local'])
         .describe('data-cache maintenance by address: inner shareable domain or this CPU only'),
       icache: z.enum(['broadcast', 'local']).describe('I-cache maintenance'),
+      setWay: z
+        .boolean()
+        .optional()
+        .describe('false: there are no operations by set and way, under whatever name'),
       setWayReachesShared: z.boolean().describe('set/way operations act on the shared L2 too'),
       unmapped: z
         .enum(['fault', 'ignored', 'tags'])
@@ -184,16 +243,7 @@ export const platformSchema = z
       .default({ snooped: true, iommu: false })
       .describe('how devices reach memory'),
     mmu: z.strictObject({
-      levels: z
-        .array(
-          z.strictObject({
-            bits: z.int().min(0).max(20).describe('index bits resolved at this level'),
-            leaf: z.boolean().describe('an entry of this level may map memory'),
-          }),
-        )
-        .min(1)
-        .max(4)
-        .describe('from the root down; the bits add up to 20, the page is 4 KB'),
+      levels: levelsSchema,
       entryBytes: z.union([z.literal(4), z.literal(8)]).describe('distance between two table entries'),
       refill: z.enum(['hardware', 'software']).describe('who walks the tables on a TLB miss'),
       walkerReads: z
@@ -234,6 +284,7 @@ export const platformSchema = z
           'translations and virtually tagged lines of the kernel: global, or tagged with the context that ran when they were made',
         ),
     }),
+    virtualization: virtualizationSchema.optional().describe('absent: no guests'),
     shootdown: z
       .enum(['cross-call', 'broadcast'])
       .describe('how the kernel port of this machine invalidates TLBs of other CPUs'),
@@ -245,6 +296,16 @@ export const platformSchema = z
       .strictObject({
         scope: z.enum(['all', 'page']).describe('page: only page and context demaps can be broadcast'),
         rangeOperations: z.boolean().describe('one operation can name a range'),
+        rangePages: z
+          .int()
+          .min(1)
+          .max(1 << 20)
+          .optional()
+          .describe('pages that one range operation can name; absent: any number'),
+        targeted: z
+          .boolean()
+          .optional()
+          .describe('an operation can be sent to chosen CPUs alone (compare Arm TLBI domains)'),
         queueEntries: z
           .int()
           .min(1)
@@ -261,6 +322,7 @@ export const platformSchema = z
       .int()
       .min(1)
       .describe('a range larger than this is flushed as the whole address space'),
+    sockets: socketsSchema.optional(),
     writeBufferEntries: z.int().min(0).max(64),
     agents: z.array(z.enum(agentNames)).describe('what the hardware does at its own time'),
     costs: costsSchema.describe('in cycles of the CPU clock'),

@@ -48,7 +48,7 @@ export class Progress {
   findEarliest(): void {
     const { due } = this;
     const { agentsChanged } = this.m;
-    if ((agentsChanged[0] | agentsChanged[1]) !== 0) this.lookAgain();
+    if ((agentsChanged[0] | agentsChanged[1] | agentsChanged[2] | agentsChanged[3]) !== 0) this.lookAgain();
     let earliest = NEVER;
     let first = -1;
     for (let i = 0; i < due.length; i++) {

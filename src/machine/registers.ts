@@ -72,6 +72,30 @@ export const CTL = {
   WALK_GENERATION: 46,
   /** 1: TLB entries are common, not private (TTBR.CnP). */
   COMMON: 47,
+  /** 1 while a guest's code runs. */
+  GUEST: 48,
+  /** VMID of the guest that runs, or ran last; the host's is 0. */
+  VMID: 49,
+  /** What TLB tags of this CPU have above the ASID now: see `tagOf` in tlb-tag.ts. */
+  TAG_HIGH: 50,
+  /** Physical address of the root table of stage 2. */
+  STAGE2_ROOT: 51,
+  /** HCR_*: what the host has set up for the guest. */
+  HCR: 52,
+  /** GUEST_*: what the guest has switched on. */
+  GUEST_CONTROL: 53,
+  /** The host's context, while a guest runs. */
+  HOST_ROOT: 54,
+  HOST_ASID: 55,
+  HOST_MMU_ON: 56,
+  HOST_COMMON: 57,
+  /** The guest's context, while the host runs. */
+  GUEST_ROOT: 58,
+  GUEST_ASID: 59,
+  /** 1 while the host handles an exit after which the guest goes on. */
+  GUEST_HELD: 60,
+  /** What the attributes of the guest's own entries mean: see memory-types.ts. */
+  GUEST_TYPES: 61,
   WORDS: 64,
 } as const;
 
@@ -80,6 +104,23 @@ export const CTL = {
  * answer counts up; then the line. What was found and most of the line fill one host cache line.
  */
 export const REPLY = { FOUND: 0, LINE: 1, COUNT_ONE: 4 } as const;
+
+/** Values of CTL.MMU_ON. */
+export const MMU_STAGE1 = 1;
+export const MMU_TWO_STAGES = 2;
+
+/** Bits of CTL.HCR: stage 2 overrules caching (FWB), registers of the MMU trap (TVM), set/way traps (TSW). */
+export const HCR_FWB = 1;
+export const HCR_TVM = 2;
+export const HCR_TSW = 4;
+
+/**
+ * Bits of CTL.GUEST_CONTROL: translation of stage 1 is on (SCTLR.M), data may be cached (SCTLR.C); the platform does
+ * not ask the guest about caching.
+ */
+export const GUEST_MMU = 1;
+export const GUEST_CACHES = 2;
+export const GUEST_NO_SAY = 4;
 
 /** In CTL.REQUEST: somebody wants the lock itself. */
 export const LOCK_WANTED = -1;

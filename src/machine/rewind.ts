@@ -84,10 +84,10 @@ export class Rewind {
     const left = regionsOf(machine);
     const { state } = machine;
     const { wordsPerLine } = state;
-    const lines = this.mark(state.presence.length / 2);
+    const lines = this.mark(state.presence.length / state.presenceWords);
     state.touched = lines;
     for (const name of BY_WORD) this.track(left, name, lines, wordsPerLine);
-    for (const name of ['presence', 'fetchPresence']) this.track(left, name, lines, 2);
+    for (const name of ['presence', 'fetchPresence']) this.track(left, name, lines, state.presenceWords);
     for (const name of ['shadow.frameGeneration', 'shadow.frameEpoch']) {
       this.track(left, name, lines, 1, PAGE_SHIFT - state.lineShift);
     }

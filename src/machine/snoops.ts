@@ -72,8 +72,9 @@ export class Snoops {
     if (invalidate && m.platform.l1i.snooped && m.mutation !== 'store-forgets-icache') {
       this.snoopInstructionCaches(line);
     }
+    m.sockets?.begin();
     let skipFirst = invalidate && m.mutation === 'lost-invalidate';
-    for (let word = 0; word < 2; word++) {
+    for (let word = 0; word < m.presenceWords; word++) {
       let bits = m.presentIn(m.presence, line, word);
       if (word === cpu.index >> 5) bits &= ~(1 << (cpu.index & 31));
       while (bits !== 0) {
@@ -85,7 +86,9 @@ export class Snoops {
           continue;
         }
         if (forgetLast && bits === 0) continue;
-        found |= this.snoop(cpu, target, line, invalidate);
+        const one = this.snoop(cpu, target, line, invalidate);
+        if (one & HAD_COPY) m.sockets?.found(cpu, target, (one & HAD_DIRTY) !== 0);
+        found |= one;
       }
     }
     return found;
@@ -271,7 +274,7 @@ export class Snoops {
 
   private snoopInstructionCaches(line: number): void {
     const { m } = this;
-    for (let word = 0; word < 2; word++) {
+    for (let word = 0; word < m.presenceWords; word++) {
       let bits = m.presentIn(m.fetchPresence, line, word);
       while (bits !== 0) {
         const bit = bits & -bits;
@@ -322,7 +325,7 @@ export class Snoops {
   readUnified(cpu: CpuState, line: number, data: Int32Array, version: Int32Array): boolean {
     const { m } = this;
     if (!m.coherent) return false;
-    for (let word = 0; word < 2; word++) {
+    for (let word = 0; word < m.presenceWords; word++) {
       let bits = m.presentIn(m.presence, line, word);
       if (word === cpu.index >> 5) bits &= ~(1 << (cpu.index & 31));
       while (bits !== 0) {

@@ -13,13 +13,19 @@ import type { Mutation, ThreadMutation } from './mutations.ts';
 import type { Platform } from './platform.ts';
 import { CTL, GLOBAL, LOCK_WANTED, TIME } from './registers.ts';
 import { Shadow } from './shadow.ts';
+import { Sockets } from './sockets.ts';
 import type { Touched } from './touched.ts';
 
 const BANKS = 64;
 /** Host words between two locks, so that they do not share a host cache line. */
 const LOCK_STRIDE = 16;
-/** Words of presence a line: one bit per CPU. */
+/** Words of presence a line, one bit per CPU: two, or four on a machine that needs them. */
 const PRESENCE_WORDS = 2;
+const PRESENCE_WORDS_MANY = 4;
+/** Processors and devices that a machine may have. */
+export const MOST_CPUS = PRESENCE_WORDS_MANY * 32;
+/** So many on threads, where a request of a snoop has six bits for who asks. */
+export const MOST_THREADS = PRESENCE_WORDS * 32;
 /**
  * On threads each line has its home lock beside its presence: whoever takes the one needs the other next, and
  * brings both over from the host's other core at once.
@@ -45,6 +51,8 @@ export interface StateOptions {
   readonly checked: boolean;
   /** Several threads run on the buffer: take locks. */
   readonly threaded: boolean;
+  /** They take one step at a time. Default: no. */
+  readonly serialized?: boolean | undefined;
   /** A deliberate protocol bug, for tests of the tests. */
   readonly mutation?: Mutation | ThreadMutation | undefined;
 }
@@ -53,6 +61,7 @@ export class MachineState {
   readonly platform: Platform;
   readonly options: StateOptions;
   readonly threaded: boolean;
+  readonly serialized: boolean;
   readonly checked: boolean;
   readonly mutation: Mutation | ThreadMutation | undefined;
   readonly lineShift: number;
@@ -75,6 +84,8 @@ export class MachineState {
   readonly shared: Cache | null;
   readonly outer: Cache | null;
   readonly shadow: Shadow | null;
+  /** Where CPUs lie in sockets, what crosses between them costs. */
+  readonly sockets: Sockets | null;
   readonly cpus: readonly CpuState[];
   /** The CPUs without devices. */
   readonly processors: readonly CpuState[];
@@ -87,7 +98,7 @@ export class MachineState {
    * CPUs for which it has changed what the hardware has to do to move a run on (drain a store, deliver a
    * broadcast or an IPI), a bit each, since a scheduler looked last. For machines of one thread only.
    */
-  readonly agentsChanged = new Int32Array(2).fill(-1);
+  readonly agentsChanged = new Int32Array(MOST_CPUS / 32).fill(-1);
   check: CheckPort | null = null;
   /** Takes events down, if anybody wants to know them. */
   events: EventLog | null = null;
@@ -96,6 +107,8 @@ export class MachineState {
   /** The same for `times` and `holders`: whoever writes them marks it. */
   touchedLocks: Touched | null = null;
 
+  /** Words of presence that a line has. */
+  readonly presenceWords: number;
   /** Words from one line's presence to the next line's. */
   private readonly presenceStride: number;
   /** A bank's lock is word (line & bankMask) * bankStride + bankOffset. */
@@ -117,6 +130,7 @@ export class MachineState {
     this.platform = platform;
     this.options = options;
     this.threaded = options.threaded;
+    this.serialized = options.serialized === true;
     this.checked = checked;
     this.mutation = options.mutation;
     this.lineShift = 31 - Math.clz32(platform.lineBytes);
@@ -128,7 +142,8 @@ export class MachineState {
     this.times = carver.f64('times', 1024);
     this.holders = carver.i32('holders', 1024);
     const lines = platform.memoryBytes >> this.lineShift;
-    this.presenceStride = options.threaded ? THREADED_WORDS : PRESENCE_WORDS;
+    this.presenceWords = options.cpus > PRESENCE_WORDS * 32 ? PRESENCE_WORDS_MANY : PRESENCE_WORDS;
+    this.presenceStride = options.threaded ? THREADED_WORDS : this.presenceWords;
     this.presence = carver.i32('presence', lines * this.presenceStride);
     this.fetchPresence = carver.i32('fetchPresence', lines * this.presenceStride);
     const physical = { organisation: 'pipt', asidTagged: false } as const;
@@ -147,6 +162,7 @@ export class MachineState {
     const processors = options.cpus - (options.devices ?? 0);
     this.processors = this.cpus.slice(0, processors);
     this.devices = this.cpus.slice(processors);
+    this.sockets = platform.sockets ? new Sockets(platform, platform.sockets, processors) : null;
     this.memory = carver.i32('memory', platform.memoryBytes >> 2);
     this.memoryBytes = new Uint8Array(this.memory.buffer, this.memory.byteOffset, this.memory.byteLength);
     this.memoryVersion = carver.i32('memoryVersion', checked ? platform.memoryBytes >> 2 : 0);

@@ -5,10 +5,11 @@
  */
 import type { Coherence } from './coherence.ts';
 import type { CpuState } from './cpu-state.ts';
-import { EVENT } from './events.ts';
+import { EVENT, TLBI_KINDS } from './events.ts';
 import { COUNT, CTL, DVM, TIME } from './registers.ts';
 import type { MachineState } from './state.ts';
-import { TLBI_ASID } from './tlb.ts';
+import { TLBI_ASID, TLBI_IPA, TLBI_VMID } from './tlb.ts';
+import { vmidOfTag } from './tlb-tag.ts';
 
 export class TlbMaintenance {
   private readonly m: MachineState;
@@ -27,29 +28,45 @@ export class TlbMaintenance {
    * Invalidates on this CPU only: one step.
    * @param kind TLBI_*
    * @param va first page; ignored by kinds without one
-   * @param asid ignored by kinds without one
+   * @param asid a tag with the VMID (see tlb-tag.ts); ignored by kinds without one
    */
   localStep(cpu: CpuState, kind: number, va: number, pages: number, asid: number): void {
     const { m } = this;
     const { costs } = m.platform;
     cpu.count(COUNT.tlbInvalidates);
-    cpu.charge(kind <= TLBI_ASID ? costs.tlbInvalidateAllCycles : costs.tlbInvalidateCycles);
+    cpu.charge(namesPages(kind) ? costs.tlbInvalidateCycles : costs.tlbInvalidateAllCycles);
     m.lockCpu(cpu);
     this.act(cpu, kind, va, pages, asid, cpu.index);
     m.unlockCpu(cpu);
   }
 
-  /** Invalidates everywhere: one step, complete only after a barrier. Arguments as `localStep`. */
-  broadcastStep(cpu: CpuState, kind: number, va: number, pages: number, asid: number): void {
+  /**
+   * Invalidates everywhere: one step, complete only after a barrier. Arguments as `localStep`.
+   * @param targets the CPUs, by number, that alone it is sent to besides this one; null: all
+   */
+  broadcastStep(
+    cpu: CpuState,
+    kind: number,
+    va: number,
+    pages: number,
+    asid: number,
+    targets: readonly number[] | null = null,
+  ): void {
     const { m } = this;
     const { costs } = m.platform;
     this.localStep(cpu, kind, va, pages, asid);
     cpu.count(COUNT.broadcastsIssued);
     m.occupyBus(cpu, costs.broadcastOccupancyCycles);
-    const due = cpu.clock + costs.broadcastOccupancyCycles + costs.broadcastLatencyCycles;
+    const sent = cpu.clock + costs.broadcastOccupancyCycles;
     for (const target of m.processors) {
-      if (target !== cpu) this.enqueue(cpu, target, due, kind, va, pages, asid);
+      if (target === cpu || (targets !== null && !targets.includes(target.index))) continue;
+      this.enqueue(cpu, target, sent + this.latencyCycles(cpu, target), kind, va, pages, asid);
     }
+  }
+
+  private latencyCycles(from: CpuState, to: CpuState): number {
+    const { sockets, platform } = this.m;
+    return sockets?.broadcastLatencyCycles(from, to) ?? platform.costs.broadcastLatencyCycles;
   }
 
   /** Invalidates in the TLB of a device, as a processor's write to a register of the IOMMU does: one step. */
@@ -161,7 +178,7 @@ export class TlbMaintenance {
       const from = this.m.cpus[target.queue[at + DVM.FROM]];
       this.m.events?.push(EVENT.COMPLETE, from.index, target.index, 0, 0);
       const when = Math.max(target.queueDue[position], target.time[TIME.DRAINED]);
-      const back = when + this.m.platform.costs.broadcastLatencyCycles;
+      const back = when + this.latencyCycles(target, from);
       if (back > from.time[TIME.COMPLETED]) from.time[TIME.COMPLETED] = back;
       target.ctl[CTL.QUEUE_HEAD]++;
       target.ctl[CTL.QUEUE_ACTED]--;
@@ -174,7 +191,7 @@ export class TlbMaintenance {
 
   private act(target: CpuState, kind: number, va: number, pages: number, asid: number, from: number): void {
     const { m } = this;
-    m.events?.push(EVENT.TLBI, target.index, kind + pages * 8, va, from);
+    m.events?.push(EVENT.TLBI, target.index, kind + pages * TLBI_KINDS, va, from);
     const vpn = va >>> 12;
     const spareGlobal = m.mutation === 'tlbi-ignores-global';
     for (const tlb of target.tlbs) {
@@ -182,8 +199,13 @@ export class TlbMaintenance {
       tlb.invalidate(kind, vpn, pages, asid, spareGlobal);
     }
     target.walkCache?.invalidate(kind, vpn, pages, asid);
+    target.ipaCache?.invalidate(kind, vpn, pages, vmidOfTag(asid));
     target.ctl[CTL.WALK_CANCELLED] = 1;
     target.ctl[CTL.TLB_CHANGES]++;
     m.check?.invalidatedTlb(target, kind, va, pages, asid, from);
   }
+}
+
+function namesPages(kind: number): boolean {
+  return kind === TLBI_IPA || !(kind <= TLBI_ASID || kind >= TLBI_VMID);
 }

@@ -1,10 +1,11 @@
 /**
  * A TLB: entries that remember the translation, and for the checker from which version of which table
- * word they were made. And the cache of upper-level table entries that a walk starts from.
+ * word they were made.
  */
 import { PTE } from './attributes.ts';
 import type { Carver } from './carver.ts';
 import type { TlbSpec } from './platform.ts';
+import { globalTag, vmidOfTag } from './tlb-tag.ts';
 import type { Touched } from './touched.ts';
 import { nextRandom } from './xorshift.ts';
 
@@ -12,7 +13,7 @@ import { nextRandom } from './xorshift.ts';
 export const ENTRY = {
   /** Virtual page number, aligned to the entry's size; -1 when invalid. */
   VPN: 0,
-  /** ASID, -1 for a global entry. */
+  /** ASID and VMID: see tlb-tag.ts. Of the host, the ASID, -1 for a global entry. */
   ASID: 1,
   PTE: 2,
   /** log2 of the pages that it maps. */
@@ -24,7 +25,15 @@ export const ENTRY = {
   FRAME_GENERATION: 7,
   FILL_EPOCH: 8,
   FILL_CLOCK: 9,
-  WORDS: 12,
+  /** Of a guest's entry: what it was made from; ghost but for STAGE1_PTE and IPA. Of others STAGE2_PTE_PA is -1. */
+  STAGE2_PTE_PA: 10,
+  STAGE2_VERSION: 11,
+  STAGE2_EPOCH: 12,
+  STAGE2_PTE: 13,
+  STAGE1_PTE: 14,
+  /** Intermediate address of its first page. */
+  IPA: 15,
+  WORDS: 16,
 } as const;
 
 /** Kinds of invalidate. */
@@ -37,6 +46,21 @@ export const TLBI_VA = 2;
 export const TLBI_VA_ALL_ASIDS = 3;
 /** Like TLBI_VA, but walk caches may keep upper levels. */
 export const TLBI_VA_LAST_LEVEL = 4;
+/**
+ * The host's, for its guests; the number that goes with them is a VMID. Everything of a VMID: what was made from
+ * stage 1 or from both stages, walk cache, and what is remembered of stage 2 alone (Arm DDI 0601, TLBI VMALLS12E1).
+ */
+export const TLBI_VMID = 5;
+/** The same but for what is remembered of stage 2 alone (TLBI VMALLE1 with that VMID in VTTBR: entries of stage 1). */
+export const TLBI_VMID_STAGE1 = 6;
+/**
+ * Pages of intermediate addresses: what is remembered of stage 2 alone, and nothing that was made from both stages
+ * (TLBI IPAS2E1: "not required to apply" to that), which is why KVM follows it by the one before
+ * (arch/arm64/kvm/hyp/vhe/tlb.c, __kvm_tlb_flush_vmid_ipa).
+ */
+export const TLBI_IPA = 7;
+/** Everything of every VMID but the host's (TLBI ALLE1 of a host in EL2, as in __kvm_flush_vm_context there). */
+export const TLBI_GUESTS = 8;
 
 const META_TICK = 0;
 const META_RANDOM = 1;
@@ -76,12 +100,13 @@ export class Tlb {
     this.meta[META_RANDOM] = seed | 1;
   }
 
-  /** Offset of the entry that translates the page, or -1. */
+  /** Offset of the entry that translates the page for a tag, or -1. */
   lookup(vpn: number, asid: number): number {
     if (this.meta[META_LARGE] === 0) {
       const e = this.entries;
       const hint = this.hints[vpn & (HINTS - 1)];
-      if (e[hint] === vpn && (e[hint + ENTRY.ASID] === asid || e[hint + ENTRY.ASID] === -1)) return hint;
+      // No global entry is there: filling one says that the TLB has such entries.
+      if (e[hint] === vpn && e[hint + ENTRY.ASID] === asid) return hint;
       const at = this.findFrom(vpn & this.setMask, vpn, asid, 0, -1);
       if (at >= 0) this.hints[vpn & (HINTS - 1)] = at;
       return at;
@@ -111,10 +136,11 @@ export class Tlb {
     const base = set * this.ways * ENTRY.WORDS;
     const end = base + this.ways * ENTRY.WORDS;
     const want = (vpn >>> size) << size;
+    const global = globalTag(asid);
     for (let at = after < 0 ? base : after + ENTRY.WORDS; at < end; at += ENTRY.WORDS) {
       if (e[at] !== want || e[at + ENTRY.SIZE] !== size) continue;
       const tag = e[at + ENTRY.ASID];
-      if (tag === asid || tag === -1) return at;
+      if (tag === asid || tag === global) return at;
     }
     return -1;
   }
@@ -130,7 +156,7 @@ export class Tlb {
 
   /** Chooses an entry for a page (its own earlier one if it is there) and clears it. Returns its offset. */
   allocate(vpn: number, asid: number, size: number): number {
-    if (size > 0 || asid === -1) this.meta[META_LARGE] = 1;
+    if (size > 0 || asid < 0) this.meta[META_LARGE] = 1;
     const set = (vpn >>> size) & this.setMask;
     const same = this.findFrom(set, vpn, asid, size, -1);
     const at = same >= 0 ? same : this.victim(set);
@@ -159,11 +185,12 @@ export class Tlb {
     return oldest;
   }
 
-  /** Removes what an invalidate names. Returns the number of entries removed. */
+  /** Removes what an invalidate names. Returns the number of entries removed. @param asid with the VMID, a tag */
   invalidate(kind: number, vpn: number, pages: number, asid: number, spareGlobal: boolean): number {
+    if (kind === TLBI_IPA) return 0;
     const e = this.entries;
     let removed = 0;
-    const byPage = kind >= TLBI_VA;
+    const byPage = kind >= TLBI_VA && kind <= TLBI_VA_LAST_LEVEL;
     if (byPage && pages * this.sizes.length * this.ways < this.count) {
       for (let page = vpn; page < vpn + pages; page++) {
         for (const size of this.sizes) {
@@ -196,100 +223,12 @@ export class Tlb {
     const e = this.entries;
     const first = e[at];
     if (first < 0) return false;
-    if (kind === TLBI_ALL) return true;
     const tag = e[at + ENTRY.ASID];
     if (kind === TLBI_ASID) return tag === asid;
+    if (isWhole(kind)) return namesVmid(kind, vmidOfTag(asid), vmidOfTag(tag));
     if (first >= vpn + pages || first + (1 << e[at + ENTRY.SIZE]) <= vpn) return false;
-    if (tag === -1) return !spareGlobal;
-    return kind === TLBI_VA_ALL_ASIDS || tag === asid;
-  }
-}
-
-/** Words of a walk-cache entry. */
-const WALK = { VPN: 0, ASID: 1, LEVEL: 2, TABLE: 3, SPAN: 4, GENERATION: 5, WORDS: 8 } as const;
-
-/** Upper-level entries: where the table for a stretch of address space is. */
-export class WalkCache {
-  private readonly words: Int32Array;
-  private readonly turn: Int32Array;
-  private readonly count: number;
-  private readonly asidTagged: boolean;
-
-  constructor(carver: Carver, name: string, spec: { entries: number; asidTagged: boolean }) {
-    this.count = spec.entries;
-    this.asidTagged = spec.asidTagged;
-    this.words = carver.i32(`${name}.entries`, spec.entries * WALK.WORDS);
-    this.turn = carver.i32(`${name}.turn`, 1);
-  }
-
-  reset(): void {
-    for (let i = 0; i < this.count; i++) this.words[i * WALK.WORDS] = -1;
-  }
-
-  /**
-   * Deepest known table for a page.
-   * @returns level of that table (0 is the root), its physical address and its generation, or undefined
-   */
-  lookup(vpn: number, asid: number): { level: number; table: number; generation: number } | undefined {
-    const w = this.words;
-    let best = -1;
-    for (let at = 0; at < this.count * WALK.WORDS; at += WALK.WORDS) {
-      if (w[at] < 0 || (this.asidTagged && w[at + WALK.ASID] !== asid)) continue;
-      if (vpn < w[at] || vpn >= w[at] + w[at + WALK.SPAN]) continue;
-      if (best < 0 || w[at + WALK.LEVEL] > w[best + WALK.LEVEL]) best = at;
-    }
-    if (best < 0) return undefined;
-    return {
-      level: w[best + WALK.LEVEL],
-      table: w[best + WALK.TABLE] >>> 0,
-      generation: w[best + WALK.GENERATION],
-    };
-  }
-
-  /**
-   * Remembers that the table of `level` for the `span` pages from `vpn` is at `table`.
-   * @param generation ghost: how often the table's frame has been freed
-   */
-  insert(vpn: number, span: number, asid: number, level: number, table: number, generation: number): void {
-    const w = this.words;
-    let at = -1;
-    for (let i = 0; i < this.count && at < 0; i++) {
-      const slot = i * WALK.WORDS;
-      if (w[slot] === vpn && w[slot + WALK.LEVEL] === level && w[slot + WALK.ASID] === asid) at = slot;
-    }
-    if (at < 0) {
-      at = this.turn[0] * WALK.WORDS;
-      this.turn[0] = this.turn[0] + 1 === this.count ? 0 : this.turn[0] + 1;
-    }
-    w[at] = vpn;
-    w[at + WALK.SPAN] = span;
-    w[at + WALK.ASID] = asid;
-    w[at + WALK.LEVEL] = level;
-    w[at + WALK.TABLE] = table;
-    w[at + WALK.GENERATION] = generation;
-  }
-
-  /** Physical addresses of the tables that are remembered under an ASID; none where entries carry no ASID. */
-  tablesOf(asid: number): number[] {
-    const w = this.words;
-    const tables: number[] = [];
-    for (let at = 0; at < this.count * WALK.WORDS && this.asidTagged; at += WALK.WORDS) {
-      if (w[at] >= 0 && w[at + WALK.ASID] === asid) tables.push(w[at + WALK.TABLE] >>> 0);
-    }
-    return tables;
-  }
-
-  invalidate(kind: number, vpn: number, pages: number, asid: number): void {
-    if (kind === TLBI_VA_LAST_LEVEL) return;
-    const w = this.words;
-    for (let at = 0; at < this.count * WALK.WORDS; at += WALK.WORDS) {
-      if (w[at] < 0) continue;
-      const byAsid = kind === TLBI_ASID || kind === TLBI_VA;
-      if (byAsid && this.asidTagged && w[at + WALK.ASID] !== asid) continue;
-      const byPage = kind === TLBI_VA || kind === TLBI_VA_ALL_ASIDS;
-      if (byPage && (w[at] >= vpn + pages || w[at] + w[at + WALK.SPAN] <= vpn)) continue;
-      w[at] = -1;
-    }
+    if (tag === globalTag(asid)) return !spareGlobal;
+    return tag === asid || (kind === TLBI_VA_ALL_ASIDS && tag >= 0 && vmidOfTag(tag) === vmidOfTag(asid));
   }
 }
 
@@ -297,4 +236,15 @@ export class WalkCache {
 export function permits(pte: number, write: boolean, needsDirty: boolean): boolean {
   if (!write) return true;
   return (pte & PTE.WRITE) !== 0 && (!needsDirty || (pte & PTE.DIRTY) !== 0);
+}
+
+/** True for kinds of invalidate that name all entries of a VMID, or of all guests. */
+export function isWhole(kind: number): boolean {
+  return kind === TLBI_ALL || kind > TLBI_VA_LAST_LEVEL;
+}
+
+/** Does such an invalidate, given `vmid`, name what was made from stage 1, or from both, for the VMID `of`? */
+export function namesVmid(kind: number, vmid: number, of: number): boolean {
+  if (kind === TLBI_IPA) return false;
+  return kind === TLBI_GUESTS ? of !== 0 : of === vmid;
 }

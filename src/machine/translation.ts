@@ -1,6 +1,6 @@
 /**
- * From a virtual to a physical address: TLB lookup in one step, and the steps of a table walk. Functions
- * named `...Step` are steps of their own and take the CPU's lock; the rest run inside one.
+ * From a virtual to a physical address: TLB lookup in one step. What it does runs inside a step of its caller; the steps
+ * of a table walk are in walk-steps.ts.
  */
 import { attributesOf, frameAddress, PTE } from './attributes.ts';
 import type { Coherence } from './coherence.ts';
@@ -9,10 +9,12 @@ import type { DataPort } from './data-port.ts';
 import { EVENT } from './events.ts';
 import type { MemorySide } from './memory-side.ts';
 import { PAGE_SHIFT } from './platform.ts';
-import { COUNT, CTL } from './registers.ts';
+import { COUNT, CTL, MMU_STAGE1 } from './registers.ts';
 import type { MachineState } from './state.ts';
 import { ENTRY, permits, type Tlb } from './tlb.ts';
+import { guestAttributes } from './two-stages.ts';
 import type { VirtualCoherency } from './virtual-coherency.ts';
+import { WalkSteps } from './walk-steps.ts';
 
 /** Results of a lookup below zero. */
 export const MISS = -1;
@@ -29,73 +31,26 @@ export const VIRTUAL_COHERENCY = -5;
 /** Why an access faults. */
 export type FaultKind = 'translation' | 'permission' | 'access-flag' | 'conflict' | 'bus';
 
-/** What a walk step found. */
-export interface WalkResult {
-  /** The entry read. */
-  pte: number;
-  ptePa: number;
-  pteVersion: number;
-}
-
-interface LevelShape {
-  readonly shift: number;
-  readonly mask: number;
-}
-
-export class Translation {
-  /** Attributes of the last successful lookup, and where its entry is (-1: no translation was in use). */
+export class Translation extends WalkSteps {
+  /** Attributes of the last successful lookup, and where the entry is that it found (-1: no translation was in use). */
   attributes = 0;
   entry = -1;
   entryTlb: Tlb;
   /** Where an access may raise a virtual coherency exception. */
   aliases: VirtualCoherency | null = null;
 
-  /** Last level: the one whose entries map pages. */
-  readonly depth: number;
-  private readonly m: MachineState;
-  private readonly port: DataPort;
-  private readonly coherence: Coherence;
-  private readonly memory: MemorySide;
-  private readonly levels: readonly LevelShape[];
   private readonly needsDirty: boolean;
-  private readonly asidTagged: boolean;
 
   constructor(state: MachineState, port: DataPort, coherence: Coherence, memory: MemorySide) {
-    this.m = state;
-    this.port = port;
-    this.coherence = coherence;
-    this.memory = memory;
+    super(state, port, coherence, memory);
     this.entryTlb = state.cpus[0].dtlb;
-    const levels = state.platform.mmu.levels;
-    let shift = 20;
-    this.levels = levels.map((level) => {
-      shift -= level.bits;
-      return { shift, mask: (1 << level.bits) - 1 };
-    });
-    this.depth = levels.length - 1;
     this.needsDirty = state.platform.mmu.accessedDirty !== 'ignored';
-    this.asidTagged = state.platform.mmu.tlb.asidBits > 0 && state.mutation !== 'tlb-ignores-asid';
   }
 
-  /** Number of pages that an entry of `level` spans, as log2. */
-  sizeOf(level: number): number {
-    return this.levels[level].shift;
-  }
-
-  /** Physical address of the entry for `va` in the table of `level` at `table`. */
-  entryAddress(table: number, level: number, va: number): number {
-    const { shift, mask } = this.levels[level];
-    return table + (((va >>> PAGE_SHIFT) >>> shift) & mask) * this.m.platform.mmu.entryBytes;
-  }
-
-  /** True if TLB entries carry an ASID. */
-  get hasAsids(): boolean {
-    return this.asidTagged;
-  }
-
-  /** ASID that entries of this CPU are tagged with now: 0 where the TLB has no tags. */
-  asidOf(cpu: CpuState): number {
-    return this.asidTagged ? cpu.ctl[CTL.ASID] : 0;
+  /** Memory attribute of an access of this CPU through a TLB entry: in a guest, not that of the entry alone. */
+  effectiveAttributes(cpu: CpuState, pte: number, fetch: boolean): number {
+    if (cpu.ctl[CTL.GUEST] === 0) return attributesOf(pte);
+    return guestAttributes(pte, cpu.ctl[CTL.GUEST_CONTROL], fetch);
   }
 
   /**
@@ -105,14 +60,15 @@ export class Translation {
    */
   lookup(cpu: CpuState, va: number, write: boolean, fetch: boolean, performs = true): number {
     this.m.events?.push(EVENT.LOOKUP, cpu.index, va, 0, 0);
-    if (cpu.ctl[CTL.MMU_ON] === 0) {
+    const regime = cpu.ctl[CTL.MMU_ON];
+    if (regime === 0) {
       this.attributes = 0;
       this.entry = -1;
       return performs ? this.unlessAliased(cpu, va, va >>> 0, fetch) : va >>> 0;
     }
     let tlb = fetch ? cpu.itlb : cpu.dtlb;
     const vpn = va >>> PAGE_SHIFT;
-    const asid = this.asidOf(cpu);
+    const asid = this.tagOf(cpu);
     let at = tlb.lookup(vpn, asid);
     if (at < 0) {
       cpu.count(COUNT.tlbMisses);
@@ -134,11 +90,11 @@ export class Translation {
       if (aborts) return CONFLICT;
     }
     const pte = e[at + ENTRY.PTE];
-    if (fetch && (pte & PTE.EXECUTE) === 0) return FORBIDDEN;
-    if (!permits(pte, write, this.needsDirty)) return (pte & PTE.WRITE) === 0 ? FORBIDDEN : CLEAN;
-    this.attributes = attributesOf(pte);
     this.entry = at;
     this.entryTlb = tlb;
+    if (fetch && (pte & PTE.EXECUTE) === 0) return FORBIDDEN;
+    if (!permits(pte, write, this.needsDirty)) return (pte & PTE.WRITE) === 0 ? FORBIDDEN : CLEAN;
+    this.attributes = regime === MMU_STAGE1 ? attributesOf(pte) : this.effectiveAttributes(cpu, pte, fetch);
     const pa = physical(pte, e[at + ENTRY.SIZE], va);
     return performs ? this.unlessAliased(cpu, va, pa, fetch) : pa;
   }
@@ -150,12 +106,12 @@ export class Translation {
 
   /**
    * TLB of another CPU that has an entry for a page, where both say that theirs are common. It is used where it
-   * is, not copied: what invalidates it there is enough. On threads nobody looks into another CPU's TLB, which
-   * hardware may do or not.
+   * is, not copied: what invalidates it there is enough. On threads that take steps at the same time nobody looks
+   * into another CPU's TLB, which hardware may do or not.
    */
   private commonTlb(cpu: CpuState, va: number, asid: number, fetch: boolean): Tlb | undefined {
     const { m } = this;
-    if (m.threaded) return undefined;
+    if (m.threaded && !m.serialized) return undefined;
     for (const other of m.processors) {
       if (other === cpu) continue;
       m.events?.push(EVENT.LOOKUP, other.index, va, 0, 0);
@@ -181,159 +137,6 @@ export class Translation {
     return at;
   }
 
-  /** Begins a walk: a broadcast that arrives from now on cancels it. Returns where to start. */
-  beginWalkStep(cpu: CpuState, va: number): { level: number; table: number } {
-    this.m.lockCpu(cpu);
-    this.m.events?.push(EVENT.WALK, cpu.index, va, 0, 0);
-    cpu.count(COUNT.walks);
-    cpu.ctl[CTL.WALK_ACTIVE] = 1;
-    cpu.ctl[CTL.WALK_VA] = va;
-    cpu.ctl[CTL.WALK_CANCELLED] = 0;
-    const root = cpu.ctl[CTL.ROOT] >>> 0;
-    const known = cpu.walkCache?.lookup(va >>> PAGE_SHIFT, this.asidOf(cpu));
-    cpu.ctl[CTL.WALK_GENERATION] = known ? known.generation : this.generationOf(root);
-    this.m.unlockCpu(cpu);
-    return known ?? { level: 0, table: root };
-  }
-
-  /** Reads one table entry the way the platform's walker reads. */
-  readEntryStep(cpu: CpuState, va: number, ptePa: number): WalkResult {
-    const { m } = this;
-    const { walkerReads } = m.platform.mmu;
-    cpu.count(COUNT.walkReads);
-    cpu.charge(m.platform.costs.walkStepCycles);
-    m.lockCpu(cpu);
-    let pte: number;
-    let pteVersion = 0;
-    if (walkerReads === 'l1' && cpu.ctl[CTL.CACHE_ON] === 1) {
-      pte = this.port.load(cpu, ptePa, ptePa, 4, 0);
-      if (m.shadow) pteVersion = this.port.versionAt(cpu, ptePa, false);
-    } else if (walkerReads === 'l2' && cpu.ctl[CTL.CACHE_ON] === 1) {
-      const got = this.readAtUnification(cpu, ptePa);
-      pte = got.word;
-      pteVersion = got.version;
-    } else {
-      cpu.charge(m.platform.costs.memoryCycles);
-      const line = ptePa >>> m.lineShift;
-      m.lockBank(line);
-      pte = m.memory[ptePa >>> 2];
-      if (m.checked) pteVersion = m.memoryVersion[ptePa >>> 2];
-      m.unlockBank(line);
-    }
-    m.events?.push(EVENT.WALK_READ, cpu.index, ptePa, pte, va);
-    m.check?.walked(cpu, va, ptePa, pteVersion);
-    m.unlockCpu(cpu);
-    return { pte, ptePa, pteVersion };
-  }
-
-  /** A read that does not look into this CPU's own L1D. The CPU's lock is held. */
-  private readAtUnification(cpu: CpuState, pa: number): { word: number; version: number } {
-    const { m } = this;
-    const { l2 } = cpu;
-    const line = pa >>> m.lineShift;
-    if (!l2) {
-      cpu.charge(m.platform.costs.sharedHitCycles);
-      return this.memory.withBank(pa, () => this.memory.peekWord(pa));
-    }
-    if (l2.lookup(0, line, 0) < 0) {
-      m.unlockCpu(cpu);
-      this.coherence.acquire(cpu, pa, line, false, false);
-    } else cpu.charge(m.platform.costs.l2HitCycles);
-    const slot = l2.lookup(0, line, 0);
-    const at = slot * l2.wordsPerLine + ((pa >>> 2) & (l2.wordsPerLine - 1));
-    return { word: l2.data[at], version: m.checked ? l2.version[at] : 0 };
-  }
-
-  /** Ghost: how often the frame of a table has been freed. */
-  private generationOf(table: number): number {
-    return this.m.shadow ? this.m.shadow.frameGeneration[table >>> PAGE_SHIFT] : 0;
-  }
-
-  /** Goes on to the next table and remembers where it is, unless the walk was cancelled meanwhile. */
-  noteTable(cpu: CpuState, va: number, level: number, table: number): void {
-    const generation = this.generationOf(table);
-    cpu.ctl[CTL.WALK_GENERATION] = generation;
-    if (!cpu.walkCache) return;
-    this.m.lockCpu(cpu);
-    const above = this.levels[level - 1].shift;
-    this.m.events?.push(EVENT.WALK_CHECK, cpu.index, 0, 0, 0);
-    if (cpu.ctl[CTL.WALK_CANCELLED] === 0) {
-      const vpn = ((va >>> PAGE_SHIFT) >>> above) << above;
-      cpu.walkCache.insert(vpn, 1 << above, this.asidOf(cpu), level, table, generation);
-    }
-    this.m.unlockCpu(cpu);
-  }
-
-  /**
-   * The walker's own compare-and-set of accessed and dirty bits: does nothing if the entry has changed.
-   * @returns the entry as it is now
-   */
-  setBitsStep(cpu: CpuState, found: WalkResult, bits: number): WalkResult {
-    const { m } = this;
-    m.lockCpu(cpu);
-    let done = false;
-    const change = (now: number) => {
-      done = (now | 0) === (found.pte | 0) && !this.isCancelled(cpu);
-      return done ? (now | bits) >>> 0 : undefined;
-    };
-    const attributes = m.platform.mmu.walkerReads === 'memory' ? 1 : 0;
-    const old = this.port.modify(cpu, found.ptePa, found.ptePa, attributes, change);
-    const pteVersion = m.shadow ? m.shadow.version[found.ptePa >>> 2] : 0;
-    m.unlockCpu(cpu);
-    return { pte: done ? old | bits : old | 0, ptePa: found.ptePa, pteVersion };
-  }
-
-  /**
-   * Ends a walk with a leaf: fills the TLBs.
-   * @returns false if the walk was cancelled and must start again
-   */
-  fillStep(cpu: CpuState, va: number, level: number, found: WalkResult, fetch: boolean): boolean {
-    const { m } = this;
-    m.lockCpu(cpu);
-    cpu.ctl[CTL.WALK_ACTIVE] = 0;
-    const cancelled = this.isCancelled(cpu);
-    if (!cancelled) this.fill(cpu, va, this.levels[level].shift, found, fetch);
-    m.unlockCpu(cpu);
-    return !cancelled;
-  }
-
-  /** True if a TLB invalidate has arrived since the walk began: it must start again. */
-  isCancelled(cpu: CpuState): boolean {
-    this.m.events?.push(EVENT.WALK_CHECK, cpu.index, 0, 0, 0);
-    return cpu.ctl[CTL.WALK_CANCELLED] !== 0 && this.m.mutation !== 'tlbi-walk-survives';
-  }
-
-  endWalk(cpu: CpuState): void {
-    cpu.ctl[CTL.WALK_ACTIVE] = 0;
-  }
-
-  /** Puts a translation into the TLBs, as a walker or a software refill does. The CPU's lock is held. */
-  fill(cpu: CpuState, va: number, size: number, found: WalkResult, fetch: boolean): void {
-    const { m } = this;
-    cpu.ctl[CTL.TLB_CHANGES]++;
-    const asid = found.pte & PTE.GLOBAL ? -1 : this.asidOf(cpu);
-    const vpn = ((va >>> PAGE_SHIFT) >>> size) << size;
-    m.events?.push(EVENT.FILL, cpu.index, vpn + size * 0x10_0000, found.pte, found.ptePa);
-    const epoch = m.checked ? m.nextEpoch() : 0;
-    const frame = frameAddress(found.pte) >>> PAGE_SHIFT;
-    const first = fetch ? cpu.itlb : cpu.dtlb;
-    for (let which = 0; which < 2; which++) {
-      const tlb = which === 0 ? first : cpu.tlb2;
-      if (!tlb) continue;
-      const at = tlb.allocate(vpn, asid, size);
-      const e = tlb.entries;
-      e[at + ENTRY.VPN] = vpn;
-      e[at + ENTRY.ASID] = asid;
-      e[at + ENTRY.PTE] = found.pte;
-      e[at + ENTRY.SIZE] = size;
-      e[at + ENTRY.PTE_PA] = found.ptePa;
-      e[at + ENTRY.PTE_VERSION] = found.pteVersion;
-      e[at + ENTRY.FRAME_GENERATION] = m.shadow ? m.shadow.frameGeneration[frame] : 0;
-      e[at + ENTRY.FILL_EPOCH] = epoch;
-      e[at + ENTRY.FILL_CLOCK] = cpu.clock;
-    }
-  }
-
   /** Tells the checker about the use of the translation that the last lookup found. */
   judge(cpu: CpuState, va: number, write: boolean, fetch: boolean): void {
     const { check } = this.m;
@@ -344,11 +147,6 @@ export class Translation {
   /** True if a store may go through an entry without a fault and without setting its dirty bit. */
   storeNeedsNothing(pte: number): boolean {
     return permits(pte, true, this.needsDirty);
-  }
-
-  /** True if the frame an entry points to exists. */
-  frameExists(pte: number, size: number): boolean {
-    return frameAddress(pte) + (1 << (size + PAGE_SHIFT)) <= this.m.platform.memoryBytes;
   }
 }
 

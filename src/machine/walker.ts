@@ -5,7 +5,8 @@
 import { frameAddress, PTE } from './attributes.ts';
 import type { CpuState } from './cpu-state.ts';
 import type { Machine } from './machine.ts';
-import type { FaultKind, WalkResult } from './translation.ts';
+import type { FaultKind } from './translation.ts';
+import type { WalkResult } from './walk-steps.ts';
 
 /** @returns why the access faults, or undefined when the TLB has been filled */
 export function* pageWalk(

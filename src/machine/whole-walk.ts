@@ -1,7 +1,8 @@
 /** A speculative table walk: all of it in one step, and nobody learns of what it finds but the TLBs. */
 import { frameAddress, PTE } from './attributes.ts';
 import type { CpuState } from './cpu-state.ts';
-import { TIME } from './registers.ts';
+import type { GuestWalk } from './guest-walk.ts';
+import { CTL, TIME } from './registers.ts';
 import type { MachineState } from './state.ts';
 import type { Translation } from './translation.ts';
 
@@ -12,11 +13,17 @@ import type { Translation } from './translation.ts';
 export function walkWhole(
   m: MachineState,
   translation: Translation,
+  guests: GuestWalk | null,
   cpu: CpuState,
   va: number,
   fetch: boolean,
 ): void {
   const clock = cpu.clock;
+  if (guests && cpu.ctl[CTL.GUEST] === 1) {
+    guests.speculate(cpu, va, fetch);
+    cpu.time[TIME.CLOCK] = clock;
+    return;
+  }
   let { level, table } = translation.beginWalkStep(cpu, va);
   for (;;) {
     const found = translation.readEntryStep(cpu, va, translation.entryAddress(table, level, va));

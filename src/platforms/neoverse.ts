@@ -10,6 +10,8 @@
  * - DIC = 1 needs a revision without erratum 1542419; Linux hides it on the others
  * - 4 MB of system cache where Graviton2 has 32: physical memory is 4 MB here, so nothing is ever evicted
  *   from either
+ * - VMIDs of 14 bits where N1 has 16, and a stage 2 of three levels, as KVM has for 40-bit addresses, whose root
+ *   resolves 2 bits of 32-bit ones
  * - the invalidates are as slow as on the machine whose curve was published, probably a Kunpeng 920 with
  *   two sockets; nothing comparable is known of N1. The published slope is taken as the time that one
  *   invalidate holds the interconnect, and the constant as its way to the targets and back
@@ -23,6 +25,9 @@ const WIKICHIP = 'wikichip.org, Neoverse N1';
 const A76 = 'Cortex-A76 technical reference manual, N1 being nearly the same core';
 const KVM_GIC =
   'Nianyao Tang mail: 750 ns for a guest IPI injected by GICv4.1 hardware on a two-socket HiSilicon machine';
+
+const NULL_HYPERCALL =
+  'derived: half of a null hypercall of 752 cycles on a KVM that runs in EL2 (VHE; Dall et al., USENIX ATC 2017, as quoted second-hand), though on an older core; the trap itself is 68-76 and ERET 65 cycles of it (X-Gene, NEVE, SOSP 2017)';
 
 export const neoverse = definePlatform({
   name: 'neoverse',
@@ -70,6 +75,17 @@ export const neoverse = definePlatform({
     splitContextSwitch: false,
     kernelMappings: 'global',
   },
+  virtualization: {
+    vmidBits: 14,
+    stage2Levels: [
+      { bits: 2, leaf: true },
+      { bits: 9, leaf: true },
+      { bits: 9, leaf: true },
+    ],
+    forcedWriteBack: false,
+    ipaCache: { entries: 64 },
+    stage2Fences: 'broadcast',
+  },
   shootdown: 'broadcast',
   broadcast: { scope: 'all', rangeOperations: false, queueEntries: 8, serialized: false },
   flushAllAbovePages: 511,
@@ -108,6 +124,8 @@ export const neoverse = definePlatform({
     faultEntryCycles: 250,
     faultExitCycles: 150,
     instructionCycles: 1,
+    guestExitCycles: 376,
+    guestEntryCycles: 376,
   },
   sources: {
     clockMHz: `${ANANDTECH}: 2.5 GHz`,
@@ -126,6 +144,8 @@ export const neoverse = definePlatform({
       'Arm architecture: after new code each CPU needs a context synchronization (ISB) of its own, whatever DIC says; from memory',
     'l2.sizeBytes': `${WIKICHIP}: 512 KB or 1 MB, 8 ways; ${ANANDTECH}: 1 MB`,
     'outer.sizeBytes': `${WIKICHIP}: 16 ways; ${ANANDTECH}: 32 MB, see the deviations above`,
+    'outer.maintainedBy':
+      'Linux Documentation/arch/arm64/booting.rst: system caches that heed the operations by address may stay on, those that do not must be off; that CMN-600 heeds them is unverified',
     'dma.snooped': 'unverified: Arm asks servers for I/O coherent PCIe (SBSA), from memory',
     'dma.iommu': 'unverified: an SMMU in front of devices, from memory',
     'mmu.refill': 'Arm architecture: the hardware walks the tables, from memory',
@@ -144,6 +164,7 @@ export const neoverse = definePlatform({
     'broadcast.rangeOperations': 'N1 is Armv8.2, FEAT_TLBIRANGE came with Armv8.4',
     'broadcast.queueEntries': 'estimate: no document found',
     flushAllAbovePages: `Linux arch/arm64/include/asm/tlbflush.h flushes the ASID from PTRS_PER_PTE = 512 pages on; the curve of ${TLBI_CURVE} drops at 512`,
+    agents: `unverified: prefetches and walks on its own account, from memory of ${A76}`,
     writeBufferEntries: 'estimate: no document found',
     'costs.l1HitCycles': `${ANANDTECH}: 4 cycles`,
     'costs.l2HitCycles': `${ANANDTECH}: 11 cycles`,
@@ -182,5 +203,18 @@ export const neoverse = definePlatform({
       'estimate: 68-76 cycles of hardware on X-Gene (NEVE, SOSP 2017), and saving registers',
     'costs.faultExitCycles': 'estimate: as costs.interruptExitCycles',
     'costs.instructionCycles': 'definition: one unit of work is one cycle',
+    'virtualization.vmidBits':
+      'unverified for N1: FEAT_VMID16 of Armv8.1 has 16; flushlab keeps 14 at most (machine/tlb-tag.ts)',
+    'virtualization.stage2Levels':
+      'Linux arch/arm64/include/asm/stage2_pgtable.h: 40-bit addresses need three levels with concatenated roots; from memory',
+    'virtualization.forcedWriteBack': `FEAT_S2FWB came with Armv8.4, N1 is Armv8.2 (${WIKICHIP})`,
+    'virtualization.ipaCache.entries':
+      'estimate: Arm allows stage 2 to be cached by itself and gives it invalidates of its own (IPAS2E1); no size known for N1',
+    'virtualization.guestCaching':
+      'Arm architecture: AArch64 has long descriptors only, whose AttrIndx names a field of MAIR_EL1; from memory',
+    'virtualization.stage2Fences':
+      'Arm architecture: IPAS2E1IS, VMALLS12E1IS and ALLE1IS reach the inner shareable domain; Linux arch/arm64/kvm/hyp/vhe/tlb.c, from memory',
+    'costs.guestExitCycles': NULL_HYPERCALL,
+    'costs.guestEntryCycles': NULL_HYPERCALL,
   },
 });

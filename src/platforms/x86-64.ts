@@ -118,6 +118,8 @@ export const x86_64 = definePlatform({
       'Intel manuals, vol. 3, cross-modifying code: the other processor needs a serializing instruction, from memory; Linux text_poke has every CPU execute one',
     'l2.sizeBytes': `${CPU_Z}: 256 KB, 8 ways`,
     'shared.sizeBytes': `half of the 6 MB, 12 ways in a ${CPU_Z}; see the deviations above`,
+    'maintenance.setWayReachesShared':
+      'Intel manuals, vol. 2, WBINVD: writes back and invalidates the internal caches of the processor, the shared ones among them, from memory',
     'dma.snooped': 'devices on PCI snoop by default, from memory',
     'dma.iommu': 'VT-d exists and may be off; off here',
     'mmu.refill':

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Causality } from '../../src/explore/causality.ts';
 import { conflict, type Footprint, Footprints } from '../../src/explore/footprint.ts';
 import { encodeAction } from '../../src/machine/agents.ts';
-import { EVENT, EventLog } from '../../src/machine/events.ts';
+import { EVENT, EventLog, TLBI_KINDS } from '../../src/machine/events.ts';
 import { TLBI_ALL, TLBI_VA } from '../../src/machine/tlb.ts';
 import { smallPlatforms } from '../support/small-platforms.ts';
 
@@ -123,6 +123,42 @@ describe('what steps depend on', () => {
     expect(depend([store(0, 0x1004)], [store(1, 0x1000, 8)])).toBe(true);
   });
 
+  it('commutes a load with the drains of its own CPU, and with no store of another', () => {
+    for (const other of [1, 2, 3, 12, 63])
+      expect(depend([load(0, 0x1000)], [store(other, 0x1000)])).toBe(true);
+    expect(depend([load(5, 0x1000)], [store(5, 0x1000)])).toBe(false);
+    expect(depend([load(5, 0x1000)], [store(4, 0x1000)])).toBe(true);
+    expect(depend([load(5, 0x1000)], [store(4, 0x1004)])).toBe(false);
+    expect(depend([load(5, 0x1004)], [store(4, 0x1000, 8)])).toBe(true);
+    expect(depend([load(0, 0x1000)], [load(1, 0x1000)])).toBe(false);
+  });
+
+  it('reads an instruction, and the second word of two, past the CPU’s own write buffer', () => {
+    const past = (cpu: number, pa: number): Event => [EVENT.READ_PAST, cpu, pa];
+    expect(depend([load(0, 0x1000), past(0, 0x1000)], [store(0, 0x1000)])).toBe(true);
+    expect(depend([load(0, 0x1000), past(0, 0x1004)], [store(1, 0x1004)])).toBe(true);
+    expect(depend([past(0, 0x1000)], [past(1, 0x1000)])).toBe(false);
+  });
+
+  it('notices walks past caches of lines that are written, whoever came first', () => {
+    const walk: Event = [EVENT.WALK_READ, 0, 0x2000];
+    const sees = (events: readonly Event[], name = 'walks past caches', uncached = false) => {
+      const footprints = new Footprints(smallPlatforms[name], false, uncached, uncached);
+      for (const [kind, cpu, a = 0, b = 0, c = 0] of events) {
+        const log = new EventLog();
+        log.push(kind, cpu, a, b, c);
+        footprints.of(0, log, 0);
+      }
+      return footprints.sawTablesChange;
+    };
+    expect(sees([walk, store(1, 0x3000)])).toBe(false);
+    expect(sees([walk, store(1, 0x2004)])).toBe(true);
+    expect(sees([store(1, 0x2004), walk])).toBe(true);
+    expect(sees([walk, store(1, 0x2004)], 'neoverse')).toBe(false);
+    // Caches are reckoned with from the beginning.
+    expect(sees([walk, store(1, 0x2004)], 'walks past caches', true)).toBe(false);
+  });
+
   it('makes whoever watches the line depend on each', () => {
     const watch: Event = [EVENT.WATCH, 2, 0x1008];
     expect(depend([store(0, 0x1000)], [watch])).toBe(true);
@@ -164,7 +200,7 @@ describe('what steps depend on', () => {
     const invalidate = (cpu: number, kind: number, number: number): Event => [
       EVENT.TLBI,
       cpu,
-      kind + 8,
+      kind + TLBI_KINDS,
       page(number),
     ];
     expect(depend([lookup], [invalidate(1, TLBI_VA, 5)])).toBe(true);
@@ -185,7 +221,7 @@ describe('what steps depend on', () => {
     log.push(EVENT.LOOKUP, 1, page(0x400), 0, 0);
     const lookup = footprints.of(0, log, 0);
     log.clear();
-    log.push(EVENT.TLBI, 1, TLBI_VA + 8, page(0x417), 0);
+    log.push(EVENT.TLBI, 1, TLBI_VA + TLBI_KINDS, page(0x417), 0);
     expect(conflict(lookup, footprints.of(0, log, 0))).toBe(true);
   });
 
@@ -201,9 +237,9 @@ describe('what steps depend on', () => {
     expect(depend([ends(0, 3)], [store(1, context)])).toBe(false);
     expect(depend([uses(0, 3)], [[EVENT.FILL, 0, 5, 0, 0]])).toBe(true);
     expect(depend([uses(0, 3)], [[EVENT.FILL, 1, 5, 0, 0]])).toBe(false);
-    expect(depend([uses(0, 3)], [[EVENT.TLBI, 0, TLBI_VA + 8, page(5)]])).toBe(true);
-    expect(depend([uses(0, 3)], [[EVENT.TLBI, 1, TLBI_ALL + 8, 0]])).toBe(false);
-    expect(depend([ends(0, 3)], [[EVENT.TLBI, 0, TLBI_ALL + 8, 0]])).toBe(false);
+    expect(depend([uses(0, 3)], [[EVENT.TLBI, 0, TLBI_VA + TLBI_KINDS, page(5)]])).toBe(true);
+    expect(depend([uses(0, 3)], [[EVENT.TLBI, 1, TLBI_ALL + TLBI_KINDS, 0]])).toBe(false);
+    expect(depend([ends(0, 3)], [[EVENT.TLBI, 0, TLBI_ALL + TLBI_KINDS, 0]])).toBe(false);
   });
 
   it('commutes completions at two targets, and neither with the barrier', () => {

@@ -5,7 +5,7 @@ import type { Cpu, Steps } from '../../src/machine/cpu.ts';
 import type { Machine } from '../../src/machine/machine.ts';
 import type { Platform } from '../../src/machine/platform.ts';
 import { counterNames } from '../../src/machine/registers.ts';
-import { TLBI_VA } from '../../src/machine/tlb.ts';
+import { ENTRY, TLBI_VA } from '../../src/machine/tlb.ts';
 import { complete, cpusOf, Mapper, machineOf, tiny } from '../support/machine.ts';
 
 const VA = 0x40_0000;
@@ -72,7 +72,7 @@ function visible(machine: Machine) {
       counterNames.map((name, i) => [name, name === 'steps' ? 0 : cpu.counters[i]]),
     ),
     lines: [cpu.l1d, cpu.l2].map((cache) => cache && [...cache.pa, ...cache.state, ...cache.data]),
-    tlb: [...cpu.dtlb.entries].filter((_, i) => i % 12 <= 3),
+    tlb: [...cpu.dtlb.entries].filter((_, i) => i % ENTRY.WORDS <= ENTRY.SIZE),
   }));
 }
 
@@ -131,6 +131,7 @@ describe('a bulk run', () => {
           discarded() {},
           translated() {},
           walked() {},
+          walkedThrough() {},
           multipleMatch() {},
           invalidatedTlb() {},
           deadlocked() {},

@@ -82,9 +82,10 @@ describe('a machine with devices', () => {
     expect(() => machineOf(platform, 4, { devices: 1 })).toThrow('3 CPUs asked for');
     expect(() => machineOf(platform, 2, { devices: 2 })).toThrow('0 CPUs asked for');
     const large = tiny((p) => {
-      p.maxCpus = 64;
+      p.maxCpus = 128;
     });
-    expect(() => machineOf(large, 65, { devices: 1 })).toThrow('may be 64');
+    expect(() => machineOf(large, 129, { devices: 1 })).toThrow('at most 128');
+    expect(() => machineOf(large, 65, { threaded: true })).toThrow('at most 64 on threads');
   });
 
   it('sends them no broadcasts, of TLB invalidates or of maintenance', () => {

@@ -13,8 +13,8 @@ import {
   TLBI_VA_ALL_ASIDS,
   TLBI_VA_LAST_LEVEL,
   Tlb,
-  WalkCache,
 } from '../../src/machine/tlb.ts';
+import { WalkCache } from '../../src/machine/walk-cache.ts';
 import { complete, cpusOf, Mapper, machineOf, runPrograms, tiny, vectorsWith } from '../support/machine.ts';
 
 /** Pages of 4 KB, and blocks of 8 of them. */

@@ -12,6 +12,7 @@ import { jobOf, makePlan } from '../../src/lab/plan.ts';
 import type { Platform } from '../../src/machine/platform.ts';
 import { platforms } from '../../src/platforms/index.ts';
 import type { Parameters } from '../../src/program/workload.ts';
+import type { DefinedScenario } from '../../src/scenarios/define.ts';
 import type { FlushScenario } from '../../src/scenarios/flush/define-flush.ts';
 import type { Variant } from '../../src/scenarios/scenario.ts';
 
@@ -25,8 +26,8 @@ interface HowToRun {
   readonly keepGoing?: boolean;
 }
 
-function jobFor(
-  scenario: FlushScenario,
+export function jobFor(
+  scenario: DefinedScenario,
   variant: Variant,
   platform: Platform,
   { seed = 1, cpus, given = {}, keepGoing = false }: HowToRun,
@@ -44,7 +45,7 @@ function jobFor(
 
 /** One run on lockstep, schedule and agents at random. */
 export function runFlush(
-  scenario: FlushScenario,
+  scenario: DefinedScenario,
   variant: Variant,
   platform: Platform,
   how: HowToRun = {},
@@ -54,14 +55,19 @@ export function runFlush(
 }
 
 /** What a run has shown, in the terms of an expectation. */
-function shown({ outcome, findings, error }: RunResult): string {
+export function shown({ outcome, findings, error }: RunResult): string {
   return outcome === 'finding' ? findings[0].kind : (error ?? (outcome === 'finished' ? 'clean' : outcome));
 }
 
 /** @returns in words, how runs of a variant on a platform differ from what is expected; none: they do not */
-export function disagreements(scenario: FlushScenario, variant: Variant, platform: Platform): string[] {
+export function disagreements(
+  scenario: DefinedScenario,
+  variant: Variant,
+  platform: Platform,
+  seeds: readonly number[] = SEEDS,
+): string[] {
   const expected = variant.expectOn?.(platform).expect ?? variant.expect;
-  const got = SEEDS.map((seed) => shown(runFlush(scenario, variant, platform, { seed })));
+  const got = seeds.map((seed) => shown(runFlush(scenario, variant, platform, { seed })));
   const isExpected = (kind: string) =>
     expected === 'clean' ? kind === 'clean' : (expected as readonly string[]).includes(kind);
   const wrong = got.filter((kind) => !isExpected(kind));
@@ -73,7 +79,8 @@ export function disagreements(scenario: FlushScenario, variant: Variant, platfor
 }
 
 const all = Object.values(platforms);
-const supported = (scenario: FlushScenario, variant: Variant) =>
+/** Built-in platforms that can run a variant. */
+export const supported = (scenario: DefinedScenario, variant: Variant) =>
   all.filter(
     (platform) => (variant.unsupported?.(platform) ?? tooFewCpus(scenario, variant, platform)) === undefined,
   );

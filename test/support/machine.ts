@@ -74,7 +74,7 @@ export function tiny(change: Change = () => {}): Platform {
     costs: primes(),
     sources: {},
   };
-  for (const key of ['l2', 'shared', 'outer', 'broadcast'] as const) delete base[key];
+  for (const key of ['l2', 'shared', 'outer', 'broadcast', 'virtualization'] as const) delete base[key];
   change(base);
   return definePlatform(base);
 }

@@ -81,6 +81,10 @@ export const smallPlatforms: Readonly<Record<string, Platform>> = {
     p.writeBufferEntries = 0;
     without(p, 'drain');
   }),
+  'walks past caches': smaller(neoverse, 'walks-past-caches', (p) => {
+    p.mmu.walkerReads = 'memory';
+    p.mmu.pageTables = 'uncached';
+  }),
   'incoherent and unbuffered': smaller(neoverse, 'incoherent-unbuffered', (p) => {
     incoherent(p);
     p.writeBufferEntries = 0;
