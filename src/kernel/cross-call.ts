@@ -50,6 +50,12 @@ export class CrossCalls {
    * interrupts masked wait for each other for ever.
    */
   *call(cpu: Cpu, targets: readonly number[], index: number, a: number, b: number, c: number): Steps {
+    yield* this.start(cpu, targets, index, a, b, c);
+    yield* this.finish(cpu, targets);
+  }
+
+  /** The first half of `call`: returns when every target has been sent for. `finish` with the same targets must follow. */
+  *start(cpu: Cpu, targets: readonly number[], index: number, a: number, b: number, c: number): Steps {
     if (targets.length === 0) return;
     const { layout, uncached } = this;
     if (layout.lock) yield* spinLock(cpu, layout.lock, uncached);
@@ -65,6 +71,12 @@ export class CrossCalls {
       const old = yield* cpu.modifyPhysical(queue, (mask) => (mask | bit) >>> 0, uncached);
       if (old === 0) yield* cpu.sendIpi(target, CALL_VECTOR);
     }
+  }
+
+  /** The second half of `call`: returns when all targets have done it. */
+  *finish(cpu: Cpu, targets: readonly number[]): Steps {
+    if (targets.length === 0) return;
+    const { layout, uncached } = this;
     for (const target of targets) {
       yield* cpu.waitUntil(layout.flagPa[cpu.index][target], (flag) => flag === 0, {
         why: `the acknowledgement of its cross call by CPU ${target}`,

@@ -44,13 +44,19 @@ export function* flushCall(cpu: Cpu, kind: number, va: number, asidAndPages: num
 }
 
 /** Invalidates on this CPU, a page an operation, and synchronizes it. */
-function* flushLocal(cpu: Cpu, kind: number, va: number, pages: number, asid: number): Steps {
+export function* flushLocal(cpu: Cpu, kind: number, va: number, pages: number, asid: number): Steps {
   if (kind === TLBI_VA || kind === TLBI_VA_ALL_ASIDS) {
     for (let page = 0; page < pages; page++) {
       yield* cpu.tlbiLocal(kind, va + page * PAGE_BYTES, 1, asid);
     }
   } else yield* cpu.tlbiLocal(kind, va, pages, asid);
   yield* cpu.isb();
+}
+
+/** Pages that one broadcast invalidate can name. */
+export function pagesAnOperation({ platform }: Machine): number {
+  const { broadcast } = platform;
+  return broadcast?.rangeOperations ? (broadcast.rangePages ?? Number.POSITIVE_INFINITY) : 1;
 }
 
 export class TlbFlush {
@@ -85,7 +91,12 @@ export class TlbFlush {
       yield* this.mm(cpu, space);
       return;
     }
-    yield* this.flush(cpu, space, TLBI_VA, va, pages);
+    yield* this.pages(cpu, space, va, pages);
+  }
+
+  /** `pages` pages from `va`, page by page however many they are. */
+  pages(cpu: Cpu, space: AddressSpace, va: number, pages: number): Steps {
+    return this.flush(cpu, space, TLBI_VA, va, pages);
   }
 
   /** Every translation of a space. */
@@ -136,14 +147,11 @@ export class TlbFlush {
     const { policy, machine, layout, uncached } = this;
     if (layout.broadcastLock) yield* spinLock(cpu, layout.broadcastLock, uncached);
     if (policy.barrierBefore) yield* cpu.dsb();
-    if (
-      (kind !== TLBI_VA && kind !== TLBI_VA_ALL_ASIDS) ||
-      machine.platform.broadcast?.rangeOperations === true
-    ) {
-      yield* cpu.tlbiBroadcast(kind, va, pages, asid);
-    } else {
-      for (let page = 0; page < pages; page++) {
-        yield* cpu.tlbiBroadcast(kind, va + page * PAGE_BYTES, 1, asid);
+    if (kind !== TLBI_VA && kind !== TLBI_VA_ALL_ASIDS) yield* cpu.tlbiBroadcast(kind, va, pages, asid);
+    else {
+      const most = pagesAnOperation(machine);
+      for (let page = 0; page < pages; page += most) {
+        yield* cpu.tlbiBroadcast(kind, va + page * PAGE_BYTES, Math.min(most, pages - page), asid);
       }
     }
     if (policy.barrierAfter) yield* cpu.dsb();

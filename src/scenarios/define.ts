@@ -43,6 +43,8 @@ export interface ScenarioDefinition<Layout> {
   readonly maxSteps?: number;
   /** All accesses of the programs are ordered by synchronization, so every load is judged. */
   readonly strict?: boolean;
+  /** On threads, steps are taken one at a time, in whatever order the threads come. */
+  readonly serialized?: boolean;
   /** Lays memory out before anything runs. What it returns must survive structured cloning. */
   setup(machine: Machine, settings: Settings): Layout;
   /** The program of the CPU `context.cpu`, alone or with its kernel entry points. */
@@ -83,15 +85,21 @@ export function defineScenario<Layout>(definition: ScenarioDefinition<Layout>): 
     defaultPlatform: (variant, parameters = {}) =>
       typeof platform === 'string' ? platform : platform(variant, parameters),
     maxSteps: definition.maxSteps ?? 1_000_000,
-    ...((definition.strict || definition.devices) && { adapt: () => partsOf(definition) }),
+    ...((definition.strict || definition.devices || definition.serialized) && {
+      adapt: () => partsOf(definition),
+    }),
     ...(small && { small }),
     ...(definition.machineFor && { machineFor: definition.machineFor }),
     createWorkload: (parameters) => workloadOf(definition, parameters as Settings),
   };
 }
 
-function partsOf<Layout>({ strict, devices }: ScenarioDefinition<Layout>): JobParts {
-  return { ...(strict === true && { strict }), ...(devices !== undefined && { devices }) };
+function partsOf<Layout>({ strict, devices, serialized }: ScenarioDefinition<Layout>): JobParts {
+  return {
+    ...(strict === true && { strict }),
+    ...(devices !== undefined && { devices }),
+    ...(serialized === true && { serialized }),
+  };
 }
 
 function workloadOf<Layout>(definition: ScenarioDefinition<Layout>, settings: Settings): Workload<Layout> {

@@ -22,12 +22,24 @@ import orderOfFlush from './flush/order-of-flush.ts';
 import pageFlip from './flush/page-flip.ts';
 import r4000Vce from './flush/r4000-vce.ts';
 import walkerNotCoherent from './flush/walker-not-coherent.ts';
+import arm32Decompressor from './hypervisor/arm32-decompressor.ts';
+import setWay from './hypervisor/set-way.ts';
+import setWayEmulation from './hypervisor/set-way-emulation.ts';
+import shadowPtRead from './hypervisor/shadow-pt-read.ts';
+import stage2Unmap from './hypervisor/stage2-unmap.ts';
+import uncachedGuestBoot from './hypervisor/uncached-guest-boot.ts';
+import uncachedGuestMapping from './hypervisor/uncached-guest-mapping.ts';
+import vcpuMigrate from './hypervisor/vcpu-migrate.ts';
+import vcpuShare from './hypervisor/vcpu-share.ts';
+import vmidRollover from './hypervisor/vmid-rollover.ts';
+import vmidStale from './hypervisor/vmid-stale.ts';
 import gupFast from './races/gup-fast.ts';
 import hugetlbUnshare from './races/hugetlb-unshare.ts';
 import lazyWalk from './races/lazy-walk.ts';
 import mprotectMigrate from './races/mprotect-migrate.ts';
 import mremapStale from './races/mremap-stale.ts';
 import reclaimBatch from './races/reclaim-batch.ts';
+import setWaySmp from './races/set-way-smp.ts';
 import specRefill from './races/spec-refill.ts';
 import splitNoBbm from './races/split-no-bbm.ts';
 import vmapNoBbm from './races/vmap-no-bbm.ts';
@@ -48,6 +60,7 @@ export const races: readonly Scenario[] = [
   vmapNoBbm,
   splitNoBbm,
   specRefill,
+  setWaySmp,
 ];
 
 /** What each flush of the kernel is for, and on which machine. */
@@ -80,12 +93,28 @@ const asidScenarios: readonly Scenario[] = [
   sharedAsid,
 ];
 
+/** What guests do that hypervisors must cope with, and what hypervisors do. */
+export const hypervisorScenarios: readonly Scenario[] = [
+  shadowPtRead,
+  setWay,
+  arm32Decompressor,
+  setWayEmulation,
+  uncachedGuestBoot,
+  uncachedGuestMapping,
+  stage2Unmap,
+  vmidStale,
+  vcpuShare,
+  vcpuMigrate,
+  vmidRollover,
+];
+
 export const scenarios: readonly Scenario[] = [
   tlbShootdown,
   randomCoherency,
   ...races,
   ...flushScenarios,
   ...asidScenarios,
+  ...hypervisorScenarios,
 ];
 
 /** @throws ScenarioError naming the scenarios there are */

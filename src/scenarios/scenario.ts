@@ -16,14 +16,33 @@ export interface Expectation {
 export interface Variant {
   readonly name: string;
   readonly title: string;
+  /** What goes wrong in it, step by step, in the words of those who have described it: told with what is found. */
+  readonly why?: string;
   /** Parameters that the variant is about, and so sets itself, whatever was asked for. */
   parameters?(cpus: number): Readonly<Record<string, string | number>>;
   /** What a run must show, on the scenario's own platform at least. */
   readonly expect: Expect;
   /** What it must show on any platform that can run it; absent: `expect`, on all of them. */
   expectOn?(platform: Platform): Expectation;
-  /** Why this platform cannot run the variant, or undefined if it can. */
-  unsupported?(platform: Platform): string | undefined;
+  /** CPUs that it takes to show what the variant is about, where the scenario's own number is too few. */
+  readonly minCpus?: number;
+  /**
+   * Where fewer than usual show it: schedules that a sample of them takes unless told otherwise, and runs that making
+   * what is found smaller may take.
+   */
+  readonly search?: { readonly runs: number; readonly shrinkRuns: number };
+  /**
+   * Why this platform cannot run the variant, or undefined if it can.
+   * @param run what is known of the run: absent where only platforms are looked at
+   */
+  unsupported?(platform: Platform, run?: VariantRun): string | undefined;
+}
+
+/** What a variant may not support besides a platform. */
+export interface VariantRun {
+  readonly cpus: number;
+  /** Resolved, the variant's own included. */
+  readonly parameters: Parameters;
 }
 
 export interface ParameterSpec {
@@ -47,6 +66,10 @@ export interface ReachableState {
 export interface SmallSize {
   readonly cpus?: number;
   readonly parameters?: Readonly<Record<string, string | number>>;
+  /** How often agents that only disturb may act in a run, where that is not what is usual on the platform. */
+  readonly budgets?: Readonly<Partial<Record<'walk' | 'prefetch' | 'evict', number>>>;
+  /** In addition to the rest, where it depends on parameters; given those of a run at the normal size. */
+  forParameters?(parameters: Parameters): Omit<SmallSize, 'forParameters'>;
 }
 
 export interface Scenario {
@@ -105,10 +128,14 @@ export class ScenarioError extends Error {}
 
 /**
  * Parameters of a run: the scenario's defaults, overridden.
+ * @param scenario or an experiment, which has parameters of the same kind
  * @param given values, or what somebody has typed for them
  * @throws ScenarioError for an unknown name or a value out of range
  */
-export function resolveParameters(scenario: Scenario, given: Parameters): Parameters {
+export function resolveParameters(
+  scenario: Pick<Scenario, 'name' | 'parameters'>,
+  given: Parameters,
+): Parameters {
   const result: Record<string, string | number> = {};
   for (const [name, spec] of Object.entries(scenario.parameters)) result[name] = spec.default;
   for (const [name, value] of Object.entries(given)) {
@@ -136,6 +163,24 @@ function resolveValue(scenario: string, name: string, spec: ParameterSpec, text:
     throw new ScenarioError(`${scenario}: ${name}=${text}: use an integer from ${min} to ${max}`);
   }
   return value;
+}
+
+/**
+ * The size at which every schedule of a variant can be explored; undefined if the scenario has none.
+ * @param given parameters that are not to have their defaults
+ * @throws ScenarioError for an unknown name or a value out of range
+ */
+export function smallSizeOf(
+  scenario: Scenario,
+  variant: Variant,
+  given: Parameters,
+): Omit<SmallSize, 'forParameters'> | undefined {
+  const { small } = scenario;
+  if (!small?.forParameters) return small;
+  const { forParameters, ...rest } = small;
+  const own = variant.parameters?.(small.cpus ?? scenario.defaultCpus);
+  const more = forParameters({ ...resolveParameters(scenario, given), ...own });
+  return { ...rest, ...more, parameters: { ...rest.parameters, ...more.parameters } };
 }
 
 /** @throws ScenarioError naming the states there are */

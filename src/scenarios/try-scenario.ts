@@ -6,7 +6,7 @@ import { Cpu } from '../machine/cpu.ts';
 import { Machine } from '../machine/machine.ts';
 import { platformByName } from '../platforms/index.ts';
 import type { DefinedScenario } from './define.ts';
-import { resolveParameters } from './scenario.ts';
+import { resolveParameters, type Variant } from './scenario.ts';
 import { placeIn } from './stack-place.ts';
 
 /**
@@ -14,10 +14,11 @@ import { placeIn } from './stack-place.ts';
  * @param path the scenario's file; @param given what the user calls it
  */
 export function troubleWith(scenario: DefinedScenario, path: string, given: string): string | undefined {
-  for (const { name } of scenario.variants) {
+  for (const variant of scenario.variants) {
+    const { name } = variant;
     let part = '';
     try {
-      for (part of parts(scenario, name));
+      for (part of parts(scenario, variant));
     } catch (error) {
       const [where, what] =
         error instanceof Error
@@ -30,11 +31,11 @@ export function troubleWith(scenario: DefinedScenario, path: string, given: stri
 }
 
 /** Names each part before it does it. */
-function* parts(scenario: DefinedScenario, variant: string): Generator<string> {
+function* parts(scenario: DefinedScenario, { name: variant, minCpus = 0 }: Variant): Generator<string> {
   const platform = platformByName(scenario.defaultPlatform(variant));
   if (!platform) return;
   const parameters = { ...resolveParameters(scenario, {}), variant };
-  const cpus = Math.min(scenario.defaultCpus, platform.maxCpus);
+  const cpus = Math.min(Math.max(scenario.defaultCpus, minCpus), platform.maxCpus);
   yield 'createWorkload';
   const workload = scenario.createWorkload(parameters);
   const machine = Machine.create(platform, { cpus, checked: false, threaded: false }, 1);

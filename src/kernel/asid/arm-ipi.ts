@@ -1,17 +1,25 @@
 /**
  * The allocator of Linux/ARM up to v3.7, arch/arm/mm/context.c and arch/arm/include/asm/mmu_context.h: one counter of
  * numbers with a generation above them, and at a rollover an IPI that makes every CPU flush its TLB and take a new
- * number for what it runs. `switchMm` is that of v3.5 (check_and_switch_context, switch_new_context): registers are
- * written with interrupts masked, a new number is taken with interrupts enabled, since its rollover waits for the
- * others. v2.6.38 (check_context, then cpu_switch_mm) left interrupts enabled throughout: flaw `switch-between`.
+ * number for what it runs. Read as of v3.6 (in trees made from it) and, with check_context in place of
+ * check_and_switch_context, as of v3.4. `switchMm` is the later one: context_switch calls it with interrupts masked,
+ * and a new number is taken with interrupts enabled (switch_new_context, after the switch), since its rollover waits
+ * for the others. Up to v3.4 check_context and cpu_switch_mm had interrupts enabled throughout: flaw `switch-between`.
  *
- * As published it breaks a rule on three CPUs and more: the IPI of a rollover has come to a CPU, whose space has a
- * number of the new generation from then on, and not yet to another one, which switches to that space (a thread of the
- * same process), sees the generation of the counter, and uses the number with a TLB that is not flushed. It is until
- * the IPI comes, and cannot be where no space runs on two CPUs. The kernel that came after has no IPI.
+ * As published it breaks a rule on three CPUs and more (variant third-cpu of asid-rollover). The counter has the new
+ * generation before any IPI is sent. One CPU has had its IPI, so the space that it runs has a number of the new
+ * generation; another one, whose IPI is still pending, switches to that space (a thread of the same process), finds
+ * the generation of the counter, and writes the number with a TLB that is not flushed. The comment above check_context
+ * in v3.4 says why that could not be: its CPU has interrupts enabled, so it has its own IPI before it can see such a
+ * number; which supposes that the IPI comes to all CPUs at once. From v3.5 on the same test is made with interrupts
+ * masked. Nothing of the wrong space's is used by the program there: the IPI is taken, and the TLB flushed, when
+ * interrupts are enabled again, before the task goes on; but until then the hardware has the number and the entries.
+ * It cannot be where no space runs on two CPUs. Since v3.8 (b5466f872852 "ARM: mm: remove IPI broadcasting on ASID
+ * rollover") there is no IPI.
  *
  * Simplified: set_mm_context checks and sets under mm->context.id_lock, here that is one atomic; which CPUs have run
- * a space is not kept, so a flush without broadcasts calls all of them.
+ * a space is not kept, so a flush without broadcasts calls all of them. From v3.5 on a reserved table base is set
+ * before the generation is looked at; here that is left to the order in which registers are written.
  */
 
 import type { Cpu, Steps } from '../../machine/cpu.ts';

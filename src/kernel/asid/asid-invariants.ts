@@ -16,7 +16,6 @@ import { PAGE_BYTES } from '../../machine/platform.ts';
 import { CTL } from '../../machine/registers.ts';
 import { ENTRY } from '../../machine/tlb.ts';
 import type { BootMemory } from '../boot-memory.ts';
-import type { TaggedSpace } from './tagged-space.ts';
 
 export interface InvariantsLayout {
   /** By CPU, two words: number in use (0: none), index of the space. */
@@ -29,7 +28,7 @@ export interface InvariantsLayout {
 
 /** One use of a number by a space on a CPU. */
 export interface AsidUse {
-  readonly space: TaggedSpace;
+  readonly space: NumberOwner;
   /** The number as the register has it. */
   readonly number: number;
   /** Number and generation; one such is never used by two spaces. -1: numbers have no generation here. */
@@ -40,6 +39,37 @@ export interface AsidUse {
   readonly mask: number;
   /** No other CPU may run another space with that number now, in whatever generation it was given. */
   readonly isExclusive: boolean;
+}
+
+/** Where a number stands: in a register and in the tags of TLB entries, and which rules are about it. */
+export interface NumberTags {
+  /** Index of the control word that holds the running number. */
+  readonly register: number;
+  /** Word of a TLB entry with the physical address of a table word of the number's owner. */
+  readonly tableWord: number;
+  /** The number that a tag has. */
+  numberOf(tag: number): number;
+  readonly rules: {
+    readonly SHARED: number;
+    readonly NOT_OWN: number;
+    readonly LEFT_OVER: number;
+    readonly LEFT_OVER_TABLE: number;
+  };
+}
+
+const asidTags: NumberTags = {
+  register: CTL.ASID,
+  tableWord: ENTRY.PTE_PA,
+  numberOf: (tag) => tag,
+  rules: ASID_RULE,
+};
+
+/** What a number belongs to. */
+export interface NumberOwner {
+  /** Position among the owners, from 0. */
+  readonly index: number;
+  /** Physical addresses of the pages that its tables are in. */
+  readonly tables: readonly number[];
 }
 
 export function layInvariants(
@@ -62,13 +92,22 @@ export class AsidInvariants {
   private readonly machine: Machine;
   private readonly checker: Checker;
   private readonly layout: InvariantsLayout;
+  private readonly tags: NumberTags;
   /** Whose table a page is: index of the space. */
   private readonly owners = new Map<number, number>();
 
-  constructor(machine: Machine, checker: Checker, layout: InvariantsLayout, spaces: readonly TaggedSpace[]) {
+  /** @param tags default: those of ASIDs */
+  constructor(
+    machine: Machine,
+    checker: Checker,
+    layout: InvariantsLayout,
+    spaces: readonly NumberOwner[],
+    tags: NumberTags = asidTags,
+  ) {
     this.machine = machine;
     this.checker = checker;
     this.layout = layout;
+    this.tags = tags;
     for (const { index, tables } of spaces) for (const page of tables) this.owners.set(page, index);
   }
 
@@ -89,7 +128,7 @@ export class AsidInvariants {
     const at = this.layout.runningPa + cpu.index * 8;
     this.write(at + 4, space.index);
     this.write(at, number);
-    this.ownNumber(cpu, use, ctl[CTL.ASID]);
+    this.ownNumber(cpu, use, ctl[this.tags.register]);
     this.oneUser(cpu, use);
     this.nothingLeft(cpu, use);
   }
@@ -102,13 +141,13 @@ export class AsidInvariants {
   private ownNumber(cpu: Cpu, { number, currentPa, mask }: AsidUse, register: number): void {
     const { shadow } = this.machine.state;
     const current = currentPa === 0 || !shadow ? number : shadow.value[currentPa >>> 2] & mask;
-    if (register !== current) this.checker.violated(cpu.hw, ASID_RULE.NOT_OWN, register, current);
+    if (register !== current) this.checker.violated(cpu.hw, this.tags.rules.NOT_OWN, register, current);
   }
 
   private oneUser(cpu: Cpu, { space, number, id, isExclusive }: AsidUse): void {
     const at = this.layout.usersPa + this.keyOf(cpu, number) * 8;
     if (id !== -1 && this.read(at) === id && this.read(at + 4) !== space.index + 1) {
-      this.checker.violated(cpu.hw, ASID_RULE.SHARED, number, space.index);
+      this.checker.violated(cpu.hw, this.tags.rules.SHARED, number, space.index);
     }
     this.write(at, id);
     this.write(at + 4, space.index + 1);
@@ -117,19 +156,20 @@ export class AsidInvariants {
       const other = this.layout.runningPa + index * 8;
       if (index === cpu.index || this.read(other) !== number || this.read(other + 4) === space.index)
         continue;
-      this.checker.violated(cpu.hw, ASID_RULE.SHARED, number, space.index, index);
+      this.checker.violated(cpu.hw, this.tags.rules.SHARED, number, space.index, index);
     }
   }
 
   private nothingLeft(cpu: Cpu, { space, number }: AsidUse): void {
     const { hw, machine } = cpu;
+    const { tags } = this;
     if (!machine.translation.hasAsids) return;
     for (const { entries: e } of hw.tlbs) {
       for (let entry = 0; entry < e.length; entry += ENTRY.WORDS) {
-        if (e[entry] < 0 || e[entry + ENTRY.ASID] !== number) continue;
-        const owner = this.owners.get(pageOf(e[entry + ENTRY.PTE_PA]));
+        if (e[entry] < 0 || tags.numberOf(e[entry + ENTRY.ASID]) !== number) continue;
+        const owner = this.owners.get(pageOf(e[entry + tags.tableWord]));
         if (owner === undefined || owner === space.index) continue;
-        this.checker.violated(hw, ASID_RULE.LEFT_OVER, number, space.index, owner);
+        this.checker.violated(hw, tags.rules.LEFT_OVER, number, space.index, owner);
         return;
       }
     }
@@ -139,7 +179,7 @@ export class AsidInvariants {
     });
     if (table === undefined) return;
     const owner = this.owners.get(pageOf(table)) ?? -1;
-    this.checker.violated(hw, ASID_RULE.LEFT_OVER_TABLE, number, space.index, owner);
+    this.checker.violated(hw, tags.rules.LEFT_OVER_TABLE, number, space.index, owner);
   }
 
   private read(pa: number): number {

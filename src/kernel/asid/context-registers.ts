@@ -4,9 +4,13 @@
  * space under the ASID of the other, unless the step in between belongs to neither: ASID 0, which no space has, or
  * a table base that maps nothing of a user's.
  *
- * Linux/ARM: arch/arm/mm/proc-v7.S, cpu_v7_switch_mm, with the reserved ASID (v2.6.38), and with the reserved TTBR0
- * (v3.5, commit 7fec1b57b8a9 "ARM: Use TTBR1 instead of reserved context ID"). Catalin Marinas in the thread "Using
- * non-Global mappings for kernel address space", linux-arm-kernel, November 2010.
+ * Linux/ARM: arch/arm/mm/proc-v7.S, cpu_v7_switch_mm, with the reserved ASID (v2.6.38), and arch/arm/mm/context.c,
+ * cpu_set_reserved_ttbr0, with a reserved TTBR0 in its place (v3.5; in v3.4 flush_context still sets ASID 0). Catalin
+ * Marinas in the thread "Using non-Global mappings for kernel address space", linux-arm-kernel, November 2010.
+ *
+ * Linux/arm64 has TCR_EL1.A1 set (since v4.16, 7655abb95386, both from memory), so that the ASID of TTBR1_EL1 counts while user tables are in TTBR0_EL1:
+ * two registers again, and `reserved-base` is what it does (arch/arm64/include/asm/mmu_context.h, cpu_switch_mm:
+ * reserved TTBR0 and ISB; arch/arm64/mm/context.c, cpu_do_switch_mm: ASID into TTBR1, ISB, base into TTBR0, ISB).
  */
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import type { Platform } from '../../machine/platform.ts';

@@ -13,6 +13,7 @@
 import { ASID_RULE } from '../../checker/asid-rules.ts';
 import type { Checker } from '../../checker/checker.ts';
 import {
+  type AllocatorKind,
   type AsidAllocator,
   type BootAsids,
   layTagged,
@@ -30,7 +31,8 @@ import { MISS } from '../../machine/translation.ts';
 import { walkWhole } from '../../machine/whole-walk.ts';
 import type { Settings } from '../../program/workload.ts';
 import { defineScenario } from '../define.ts';
-import { type AsidVariant, variants } from './asid-rollover-variants.ts';
+import type { SmallSize } from '../scenario.ts';
+import { type AsidVariant, orderOf, registerOrders, variants } from './asid-rollover-variants.ts';
 
 /** Which of a CPU's notes counts the rollovers that it has made. */
 export const ROLLOVERS_NOTE = 0;
@@ -41,6 +43,19 @@ const HARDWARE: Readonly<Record<string, string>> = {
   mips: 'x86-64',
   srmmu: 'sun4m',
   'x86-pcid': 'x86-64',
+};
+
+/**
+ * By allocator, the size at which it rolls over twice and every schedule can be explored. Where CPUs have numbers of
+ * their own a rollover takes as many switches of one CPU as there are numbers. A SPARC steals one context at a time.
+ * Its walks go past the caches, but nobody writes a table here: what the caches evict is of no concern.
+ */
+const SMALL: Readonly<Record<string, SmallSize>> = {
+  'arm-ipi': { parameters: { switches: 3 } },
+  'arm64-bitmap': { parameters: { switches: 3 } },
+  mips: { parameters: { switches: 10 } },
+  srmmu: { parameters: { switches: 3 }, budgets: { evict: 0 } },
+  'x86-pcid': { parameters: { switches: 8 } },
 };
 
 /** Page of every task. */
@@ -72,6 +87,11 @@ export default defineScenario<Layout>({
       default: 'close',
       values: ['close', 'spread', 'own'],
     },
+    registers: {
+      title: 'how ASID and table base are written; variants that are about it have their own',
+      default: 'usual',
+      values: registerOrders,
+    },
   },
   reachable: {
     rollover: { title: 'numbers have run out once' },
@@ -83,7 +103,7 @@ export default defineScenario<Layout>({
     const own = variants.find(({ name }) => name === variant)?.parameters?.(2).allocator;
     return HARDWARE[String(own ?? parameters.allocator)] ?? 'cortex-a9';
   },
-  small: { parameters: { switches: 3 } },
+  small: { forParameters: ({ allocator }) => SMALL[String(allocator)] ?? {} },
 
   setup(machine, settings) {
     const { kind, tasks, asids } = choicesOf(settings, machine.state.processors.length);
@@ -91,7 +111,7 @@ export default defineScenario<Layout>({
     const { layout, prepared } = layTagged(machine, kind, { asids, names }, (boot, spaces) =>
       spaces.map((space) => bootOwnPage(boot, space, VA, READ_WRITE)),
     );
-    const at = atBoot(machine.state.processors.length, tasks, asids);
+    const at = atBoot(kind.scope, machine.state.processors.length, tasks, asids);
     kind.boot(machine, layout.words, layout.spaces, asids, at);
     for (const [cpu, space] of at.running.entries()) {
       bootInto(machine, cpu, layout.spaces[space]);
@@ -105,10 +125,10 @@ export default defineScenario<Layout>({
 
   start({ machine, checker, cpu, layout }, settings) {
     const cpus = machine.state.processors.length;
-    const { kind, tasks, asids, variant, usesPages } = choicesOf(settings, cpus);
+    const { kind, tasks, asids, variant, order, usesPages } = choicesOf(settings, cpus);
     const { kernel, allocator } = startTagged(machine, kind, layout.tagged, checker, {
       asids,
-      ...(variant.order && { order: variant.order }),
+      ...(order && { order }),
       ...(variant.flaw && { flaw: variant.flaw }),
       rolledOver(times) {
         cpu.hw.notes[ROLLOVERS_NOTE]++;
@@ -132,6 +152,7 @@ function choicesOf(settings: Settings, cpus: number) {
   const { allocator, tasks, asids } = { ...settings, ...variant.parameters?.(cpus) };
   return {
     variant,
+    order: variant.order ?? orderOf(settings.registers),
     kind: allocatorKind(String(allocator)),
     tasks: Number(tasks),
     asids: Number(asids),
@@ -152,10 +173,12 @@ function usualTurns(cpu: number, cpus: number, tasks: number, { switches, order 
 
 /**
  * The run begins near the end of a generation, with the CPUs in the first tasks: those that have numbers have them
- * in an order in which none has the one that its CPU would be given at a rollover.
+ * in an order in which none has the one that its CPU would be given at a rollover. A CPU with numbers of its own has
+ * given them in the order in which it runs the tasks, so that the next task has always just lost its own.
  */
-function atBoot(cpus: number, tasks: number, asids: number): BootAsids {
-  const numbers = Array.from({ length: tasks }, (_, i) => (i < asids ? ((i + cpus) % asids) + 1 : 0));
+function atBoot(scope: AllocatorKind['scope'], cpus: number, tasks: number, asids: number): BootAsids {
+  const first = scope === 'global' ? cpus : 0;
+  const numbers = Array.from({ length: tasks }, (_, i) => (i < asids ? ((i + first) % asids) + 1 : 0));
   return { numbers, running: Array.from({ length: cpus }, (_, cpu) => cpu % tasks) };
 }
 
@@ -188,7 +211,7 @@ function* wholeWalk(cpu: Cpu, va: number): Steps {
   state.lockCpu(hw);
   const found = translation.lookup(hw, va, false, false, false);
   state.unlockCpu(hw);
-  if (found === MISS) walkWhole(state, translation, hw, va, false);
+  if (found === MISS) walkWhole(state, translation, machine.guests, hw, va, false);
 }
 
 /** Interrupts come before the access or after it: where within its walk they come makes no difference. */

@@ -40,6 +40,7 @@ const variants: readonly CommonVariant[] = [
   {
     name: 'per-cpu-asids',
     title: 'CnP, and each CPU hands numbers out by itself',
+    why: 'CnP tells the CPUs that they may use each other’s entries, since an ASID means the same tables on all of them: numbers that each hands out by itself break that',
     expect: ['invariant'],
     isCommon: true,
     asidOf: ownNumbers,
@@ -71,6 +72,8 @@ export default defineScenario<KernelLayout>({
   cpus: 2,
   platform: 'neoverse',
   small: { parameters: { touches: 1 } },
+  // Only then does a CPU on a thread look into the TLB of another.
+  serialized: true,
 
   setup(machine, { variant }) {
     const names = machine.state.processors.map(({ index }) => `task ${index}`);

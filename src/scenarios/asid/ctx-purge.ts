@@ -57,6 +57,7 @@ const variants: readonly PurgeVariant[] = [
   {
     name: 'own-registers',
     title: 'a kernel thread purges by the context that its CPU is in',
+    why: 'the kernel thread has been moved to another CPU, whose registers hold another context: it purges that one',
     expect: ['stale-translation'],
     deed: 'purge',
     unsupported: withoutBroadcast,
@@ -70,6 +71,7 @@ const variants: readonly PurgeVariant[] = [
   {
     name: 'destroy-unflushed',
     title: 'a context is given back without a flush',
+    why: 'the context is free for the next space, and the TLBs have entries of the last one under it',
     expect: ['invariant'],
     flaw: 'free-unflushed',
     ...destroys,
@@ -77,6 +79,7 @@ const variants: readonly PurgeVariant[] = [
   {
     name: 'destroy-unlocked',
     title: 'looks which context the space has before it takes the lock, as Linux does',
+    why: 'the context is read and then the lock is taken: in between it has been taken from the space and given to another one, and is now put on the list of free ones while that one runs with it',
     expect: ['invariant'],
     flaw: 'destroy-unlocked',
     ...destroys,

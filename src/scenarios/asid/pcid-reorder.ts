@@ -35,21 +35,25 @@ const variants: readonly Variant[] = [
   {
     name: 'mark-late',
     title: 'the flush asks who runs the space, and marks the slots of the others afterwards (FreeBSD)',
+    why: 'the flush has asked who runs the space; before it leaves its mark another CPU comes back to the space, finds no mark, and keeps the old entries of its slot. Mark first, then a barrier, then ask (FreeBSD EN-22:04.pcid)',
     expect: ['stale-translation'],
   },
   {
     name: 'skip-switching',
     title: 'the flush leaves out a CPU that is switching to the space',
+    why: 'a CPU that is between two spaces may have looked at the generation of the flush already, and be about to use the space: it must be asked too (fea4e317f9e7)',
     expect: ['stale-translation'],
   },
   {
     name: 'switching-late',
     title: 'the CPU says that it switches after it has asked what it has missed',
+    why: 'the CPU reads the generation, then a flush asks it and is told that it runs something else, and only then it says that it is switching: each has missed the other',
     expect: ['stale-translation'],
   },
   {
     name: 'switching-buffered',
     title: 'the CPU says so before, and what it says waits in its write buffer while it asks',
+    why: 'it says so in the right order, but the store waits in its write buffer while the generation is read: a full barrier belongs in between (83b0177a6c48)',
     expect: ['stale-translation'],
     unsupported: ({ name, writeBufferEntries }) =>
       writeBufferEntries === 0 ? `${name} has no write buffer` : undefined,

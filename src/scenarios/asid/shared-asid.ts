@@ -32,7 +32,8 @@ const variants: readonly SharedVariant[] = [
   },
   {
     name: 'unlocked',
-    title: 'numbers are handed out without a lock: the rule finds it',
+    title: 'numbers are handed out without a lock',
+    why: 'two CPUs take the same number from the list, and whoever is second writes its tables into the context table: from then on the first space runs on those',
     expect: ['invariant'],
     isLocked: false,
     isWatched: true,
@@ -40,6 +41,7 @@ const variants: readonly SharedVariant[] = [
   {
     name: 'unlocked-used',
     title: 'the same, and a task that runs with the number of another finds the memory of that one',
+    why: 'two CPUs take the same number from the list: each finds what the other has in the TLB and in the context table',
     expect: ['invariant'],
     isLocked: false,
     isWatched: false,

@@ -43,7 +43,9 @@ const variants: readonly UnmapVariant[] = [
   {
     name: 'number-first',
     title: 'reads the number, then clears the entry, and flushes by what it has read',
+    why: 'the number is read, and the entry is still there: meanwhile the space gets a new number, runs on another CPU, and has the page under that. The flush by the old number does not reach it',
     expect: ['stale-translation'],
+    search: { runs: 3000, shrinkRuns: 4000 },
     order: 'number-first',
     parameters: () => ({ allocator: 'arm64-bitmap' }),
     unsupported: withoutBroadcast,
@@ -51,7 +53,9 @@ const variants: readonly UnmapVariant[] = [
   {
     name: 'barrier-late',
     title: 'clears the entry, reads the number, and only then waits until the entry is visible',
+    why: 'the cleared entry waits in the write buffer while the number is read: another CPU gives the space a new number and walks the old entry under it. The number is to be read after the DSB (5e10f9887ed8, arm64: mm: Fix TLBI vs ASID rollover)',
     expect: ['stale-translation'],
+    search: { runs: 3000, shrinkRuns: 4000 },
     order: 'barrier-late',
     parameters: () => ({ allocator: 'arm64-bitmap' }),
     unsupported: (platform) =>
@@ -61,6 +65,7 @@ const variants: readonly UnmapVariant[] = [
   {
     name: 'zero-if-inactive',
     title: 'forgets the number of a CPU that does not run the space, though it may be switching to it',
+    why: 'the other CPU does not run the space yet, but has read its number and is about to: forgetting the number then comes too late for it, and it goes on with what it has in its TLB',
     expect: ['stale-translation', 'invariant'],
     order: 'allocator',
     parameters: () => ({ allocator: 'mips' }),

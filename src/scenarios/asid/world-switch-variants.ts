@@ -27,6 +27,7 @@ export const variants: readonly WorldVariant[] = [
   {
     name: 'global-whole-space',
     title: 'global kernel mappings, no flush, and a guest that uses their addresses',
+    why: 'a global entry matches whatever ASID is in the register: where host and guest both have something at the address, whoever comes second finds the other’s',
     expect: ['invariant'],
     design: 'global',
     overlaps: true,
@@ -35,6 +36,7 @@ export const variants: readonly WorldVariant[] = [
   {
     name: 'kernel-asid-user-access',
     title: 'the kernel under its own ASID reads user memory under it',
+    why: 'what the kernel reads of user memory under its own ASID stays in the TLB under it, and the next process has something else at the address',
     expect: ['invariant'],
     design: 'kernel-asid',
     flaw: 'user-under-kernel-asid',
@@ -44,6 +46,7 @@ export const variants: readonly WorldVariant[] = [
   {
     name: 'user-window-lost-on-fault',
     title: 'a page fault within the window returns under the kernel’s ASID',
+    why: 'the page fault within the window sets the kernel’s ASID and returns with it: the rest of the access to user memory is made under the kernel’s ASID',
     expect: ['invariant'],
     design: 'kernel-asid-user-window',
     flaw: 'window-lost-on-fault',

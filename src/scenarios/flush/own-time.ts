@@ -13,15 +13,18 @@ export function* bringIn({ machine, hw }: Cpu, pa: number): Steps {
   machine.state.unlockCpu(hw);
 }
 
-/** A line of the kernel's linear mapping is evicted, all the way to memory. */
-export function* evict(cpu: Cpu, pa: number): Steps {
+/**
+ * A line is evicted, all the way to memory.
+ * @param va address that it came in by; default: that of the kernel's linear mapping
+ */
+export function* evict(cpu: Cpu, pa: number, va = pa): Steps {
   const { machine, hw } = cpu;
   const { coherence, memory, state } = machine;
   const line = pa >>> state.lineShift;
   yield* cpu.drainAll();
   yield STEP;
   state.lockCpu(hw);
-  const slot = hw.l1d.lookup(pa, line, hw.ctl[CTL.ASID]);
+  const slot = hw.l1d.lookup(va, line, hw.ctl[CTL.ASID]);
   if (slot >= 0) coherence.evictL1(hw, slot);
   const below = hw.l2?.lookup(0, line, 0) ?? -1;
   if (hw.l2 && below >= 0) coherence.evictL2(hw, hw.l2, below);

@@ -104,7 +104,8 @@ export default defineFlushScenario<Layout>({
 
 function* idle(): Steps {}
 
-function withoutClean(platform: Platform): Expectation {
+/** The verdict where the line of an entry is not cleaned before the address is used. */
+export function withoutClean(platform: Platform): Expectation {
   const { mmu } = platform;
   if (mmu.refill === 'software') {
     return clean(

@@ -1,12 +1,15 @@
 import { describe, expect, it } from 'vitest';
+import { ASID_RULE } from '../../../src/checker/asid-rules.ts';
 import { explore } from '../../../src/explore/explorer.ts';
 import type { Job, RunResult } from '../../../src/hosts/job.ts';
 import { runLockstep } from '../../../src/hosts/lockstep.ts';
 import { RandomWalk } from '../../../src/hosts/schedulers/random.ts';
+import { allocatorNames } from '../../../src/kernel/asid/kinds.ts';
+import { exploreFor } from '../../../src/lab/expectation.ts';
 import { jobOf, makePlan } from '../../../src/lab/plan.ts';
 import { defaultBudgets, exploreLimits } from '../../../src/lab/search.ts';
 import scenario from '../../../src/scenarios/asid/asid-rollover.ts';
-import { findVariant, resolveParameters } from '../../../src/scenarios/scenario.ts';
+import { findVariant, resolveParameters, smallSizeOf } from '../../../src/scenarios/scenario.ts';
 import { findPlatform } from '../../support/asid-jobs.ts';
 
 function run(
@@ -38,8 +41,68 @@ function firstFound(variant: string, given = {}, cpus = 2): [string, number] {
 const wrong = scenario.variants.filter((each) => each.expect !== 'clean' && each.name !== 'xchg-fast-path');
 
 describe('asid-rollover', () => {
-  it.each(wrong)('finds $name', ({ name, expect: shown }) => {
-    expect(shown).toContain(firstFound(name, { switches: 10 })[0]);
+  it.each(wrong)('finds $name', ({ name, expect: shown, minCpus, why }) => {
+    expect(shown).toContain(firstFound(name, { switches: 10 }, minCpus)[0]);
+    expect(why).toBeDefined();
+  });
+
+  it('finds what a third CPU does as an entry of the number’s last user', () => {
+    expect(firstFound('third-cpu', {}, 3)).toEqual(['invariant', ASID_RULE.LEFT_OVER]);
+  });
+
+  it.each(allocatorNames)('verifies %s at a size of its own', (allocator) => {
+    const variant = findVariant(scenario, 'correct');
+    const small = smallSizeOf(scenario, variant, { allocator });
+    const usual = resolveParameters(scenario, { allocator });
+    // What is claimed of all of them is claimed of four tasks and three numbers.
+    expect({ ...usual, ...small?.parameters }).toMatchObject({ allocator, tasks: 4, asids: 3 });
+    expect(scenario.defaultCpus).toBe(2);
+  });
+
+  it.each(['arm64-bitmap', 'mips'])(
+    'rolls %s over twice in every way there is, without a finding',
+    async (allocator) => {
+      const { report } = await exploreFor(scenario, 'correct', {
+        exhaustive: true,
+        parameters: { allocator },
+      });
+      expect([report.complete, report.failures]).toEqual([true, []]);
+      const [first, second] = report.reached;
+      expect([first.name, first.count]).toEqual(['rollover', report.runs]);
+      // Whoever gets ahead of the other finds its number renewed, now and then.
+      expect(second.count).toBeGreaterThan(report.runs * 0.9);
+    },
+  );
+
+  it('says where the ARM allocator is not correct', () => {
+    const variant = findVariant(scenario, 'correct');
+    const plan = (cpus: number, given: Record<string, string>) => () =>
+      makePlan({ scenario, variant, cpus, given });
+    expect(plan(2, {})).not.toThrow();
+    expect(plan(3, {})).toThrow(
+      /^variant 'correct': arm-ipi is not correct where 3 CPUs .* --variant third-cpu/,
+    );
+    expect(plan(3, { order: 'own' })).not.toThrow();
+    expect(plan(3, { allocator: 'arm64-bitmap' })).not.toThrow();
+    expect(makePlan({ scenario, variant: findVariant(scenario, 'third-cpu'), given: {} }).cpus).toBe(3);
+  });
+
+  it('writes the registers as it is asked to, where that is possible', () => {
+    const variant = findVariant(scenario, 'correct');
+    const plan = (allocator: string, registers: string) => () =>
+      makePlan({ scenario, variant, given: { allocator, registers } });
+    expect(plan('arm64-bitmap', 'reserved-base')).not.toThrow();
+    expect(plan('arm-ipi', 'one')).toThrow(
+      "variant 'correct': cortex-a9: table base and ASID are two registers",
+    );
+    expect(plan('x86-pcid', 'reserved-base')).toThrow(/x86-64: table base and ASID are one register/);
+    for (let seed = 1; seed <= 20; seed++) {
+      const { outcome, findings } = run('correct', seed, {
+        allocator: 'arm64-bitmap',
+        registers: 'reserved-base',
+      });
+      expect([seed, outcome, findings]).toEqual([seed, 'finished', []]);
+    }
   });
 
   it('finds xchg-fast-path with a default search', async () => {

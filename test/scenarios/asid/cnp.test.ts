@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { runLockstep } from '../../../src/hosts/lockstep.ts';
 import { RandomWalk } from '../../../src/hosts/schedulers/random.ts';
+import { ThreadsHost } from '../../../src/hosts/threads.ts';
+import { jobOf, makePlan } from '../../../src/lab/plan.ts';
 import { platforms } from '../../../src/platforms/index.ts';
 import cnp from '../../../src/scenarios/asid/cnp.ts';
 import { resolveParameters } from '../../../src/scenarios/scenario.ts';
@@ -30,6 +32,28 @@ describe('cnp', () => {
     const { runs, kinds } = found('per-cpu-asids', cpus);
     expect(kinds).toEqual(['invariant']);
     expect(runs).toBeGreaterThan(RUNS / 4);
+  });
+
+  it('takes one step at a time on threads, so that CPUs do look into each other’s TLB there', async () => {
+    const plan = makePlan({ scenario: cnp, variant: cnp.variants[1], given: {} });
+    expect(plan.parts.serialized).toBe(true);
+    const limits = {
+      checked: true,
+      keepGoing: false,
+      quantumCycles: 10_000,
+      maxSteps: 10_000,
+      maxSeconds: 60,
+    };
+    const host = new ThreadsHost();
+    try {
+      let hits = 0;
+      for (let seed = 1; seed <= 60 && hits === 0; seed++) {
+        hits += (await host.run(jobOf(plan, limits, seed))).findingCount;
+      }
+      expect(hits).toBeGreaterThan(0);
+    } finally {
+      await host.close();
+    }
   });
 
   it('leaves numbers of each CPU its own where entries are private', () => {

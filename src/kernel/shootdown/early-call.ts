@@ -1,0 +1,96 @@
+/**
+ * Cross calls that a target acknowledges before it does what it is called for, with the arguments in the line of the
+ * flag that it acknowledges in. After Nadav Amit, "x86: Flush remote TLBs concurrently and async" (linux-mm,
+ * 20190531063645.4697-1-namit@vmware.com): the handler runs with interrupts masked and touches no user memory, so
+ * from its entry on the CPU uses none of the translations that it is about to remove. That holds for pages alone:
+ * page tables must not be freed after such a call, because a walk may go through them until the flush.
+ */
+import type { Cpu, Steps } from '../../machine/cpu.ts';
+import type { BootMemory } from '../boot-memory.ts';
+
+export const EARLY_CALL_VECTOR = 1;
+
+export interface EarlyCallLayout {
+  /** Per target: the line with its mask of initiators. */
+  readonly queuePa: readonly number[];
+  /** Per initiator, then target: the line with the flag, 1 until acknowledged, and three arguments. */
+  readonly linePa: readonly (readonly number[])[];
+}
+
+/** What a target does after it has acknowledged: `a`, `b`, `c` are words. */
+type EarlyFunction = (cpu: Cpu, a: number, b: number, c: number) => Steps;
+
+export function layEarlyCalls(boot: BootMemory, cpus: number): EarlyCallLayout {
+  const lines = () => Array.from({ length: cpus }, () => boot.line());
+  return { queuePa: lines(), linePa: Array.from({ length: cpus }, lines) };
+}
+
+export class EarlyCalls {
+  private readonly layout: EarlyCallLayout;
+  private readonly uncached: boolean;
+  private readonly run: EarlyFunction;
+  private readonly acknowledgesEarly: boolean;
+
+  /**
+   * @param run what the targets do
+   * @param acknowledgesEarly false: acknowledge when it is done
+   */
+  constructor(layout: EarlyCallLayout, uncached: boolean, run: EarlyFunction, acknowledgesEarly = true) {
+    this.layout = layout;
+    this.uncached = uncached;
+    this.run = run;
+    this.acknowledgesEarly = acknowledgesEarly;
+  }
+
+  /** Sends for the targets. `finish` with the same targets must follow. */
+  *start(cpu: Cpu, targets: readonly number[], a: number, b: number, c: number): Steps {
+    const { layout, uncached } = this;
+    const bit = 1 << (cpu.index & 31);
+    for (const target of targets) {
+      const line = layout.linePa[cpu.index][target];
+      for (const [i, word] of [a, b, c].entries()) {
+        yield* cpu.storePhysical(line + 4 + i * 4, word, 4, uncached);
+      }
+      yield* cpu.storePhysical(line, 1, 4, uncached);
+      const queue = layout.queuePa[target] + (cpu.index >> 5) * 4;
+      // The atomic is a full barrier: whoever sees the bit sees the arguments.
+      const old = yield* cpu.modifyPhysical(queue, (mask) => (mask | bit) >>> 0, uncached);
+      if (old === 0) yield* cpu.sendIpi(target, EARLY_CALL_VECTOR);
+    }
+  }
+
+  /** Returns when all targets are in their handlers, or past them. */
+  *finish(cpu: Cpu, targets: readonly number[]): Steps {
+    for (const target of targets) {
+      yield* cpu.waitUntil(this.layout.linePa[cpu.index][target], (flag) => flag === 0, {
+        why: `the acknowledgement of its cross call by CPU ${target}`,
+        from: target,
+        uncached: this.uncached,
+      });
+    }
+  }
+
+  /** Interrupt handler of EARLY_CALL_VECTOR. */
+  *handle(cpu: Cpu): Steps {
+    const { layout, uncached } = this;
+    for (let word = 0; word * 32 < layout.queuePa.length; word++) {
+      let mask = yield* cpu.modifyPhysical(layout.queuePa[cpu.index] + word * 4, () => 0, uncached);
+      while (mask !== 0) {
+        const bit = mask & -mask;
+        mask = (mask ^ bit) >>> 0;
+        yield* this.answer(cpu, layout.linePa[word * 32 + 31 - Math.clz32(bit)][cpu.index]);
+      }
+    }
+  }
+
+  private *answer(cpu: Cpu, line: number): Steps {
+    const words: number[] = [];
+    for (let i = 0; i < 3; i++) words.push(yield* cpu.loadPhysical(line + 4 + i * 4, 4, this.uncached));
+    const [a, b, c] = words;
+    if (this.acknowledgesEarly) yield* cpu.storePhysical(line, 0, 4, this.uncached);
+    yield* this.run(cpu, a, b, c);
+    if (this.acknowledgesEarly) return;
+    yield* cpu.dmb();
+    yield* cpu.storePhysical(line, 0, 4, this.uncached);
+  }
+}

@@ -1,0 +1,16 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { ThreadsHost } from '../../src/hosts/threads.ts';
+import { withGuests } from '../support/hypervisor.ts';
+import { type RunJob, rollsOver, takesAway } from './guests.ts';
+
+const host = new ThreadsHost();
+afterAll(() => host.close());
+const threads: RunJob = (job) => host.run(job);
+
+describe.each(withGuests)('guests on $name on threads', (platform) => {
+  it.each(['right', 'counter'])('stay apart when VMIDs run out: %s', async (variant) => {
+    expect(await rollsOver(threads, platform, variant)).toBeGreaterThan(3);
+  });
+
+  it('lose what is taken from them', () => takesAway(threads, platform));
+});
