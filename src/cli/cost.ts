@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { Command, Option } from 'commander';
 import { ThreadsHost } from '../hosts/threads.ts';
+import { experiments } from '../lab/experiments/index.ts';
 import type { LockstepPool } from '../lab/lockstep-pool.ts';
 import {
   COST_QUANTUM_CYCLES,
@@ -21,7 +22,10 @@ import { costText } from '../report/cost-text.ts';
 import { costReport, toJson } from '../report/json.ts';
 import { wrap } from '../report/text.ts';
 import { asidCost, worldSwitchCost } from './cost-asid.ts';
+import { checkMechanism, experimentCost } from './cost-experiment.ts';
 import { flushCost } from './cost-flush.ts';
+import { lineMaintenanceCost, setWayHostCost } from './cost-maintenance.ts';
+import { type AgainstFlags, againstOption, publishedCost } from './cost-published.ts';
 import { type CostFlags, limitsOf, measured } from './cost-run.ts';
 import { EXIT, UsageError } from './errors.ts';
 import { drawSeed, integer, integers, resolvePlatform, seedOption } from './options.ts';
@@ -30,25 +34,35 @@ import { print, stdoutStyle } from './terminal.ts';
 const DEFAULT_CPUS = [1, 2, 4, 8, 16];
 const DEFAULT_PAGES = [1, 8, 64];
 /** The other experiments can be had with no page in use. */
-const NEEDS_PAGES = ['tlb-shootdown', 'flush', 'context-flush'];
+const NEEDS_PAGES = ['tlb-shootdown', 'flush', 'context-flush', 'set-way-host'];
+const USUAL_PLATFORMS: Readonly<Record<string, string>> = {
+  'world-switch': 'arm1136',
+  'set-way-host': 'cortex-a53',
+};
 const EXPERIMENTS =
-  'tlb-shootdown: the initiator of a munmap, and its targets; flush: every flush interface; context-flush: flushing a context, and giving the address space another one; asid: ASIDs that run out, and what they save; world-switch: to a guest and back, in five designs';
+  'tlb-shootdown: the initiator of a munmap, and its targets; flush: every flush interface; context-flush: flushing a context, and giving the address space another one; asid: ASIDs that run out, and what they save; world-switch: to a guest and back, in five designs; line-maintenance: operations on a line by address; set-way-host: emptying caches by set and way, or by address';
+const EXPERIMENT_TITLES = Object.values(experiments)
+  .map(({ name, title }) => `${name}: ${title}`)
+  .join('; ');
 
 /** @param done takes the exit code */
 export function costCommand(done: (code: number) => void): Command {
-  const mechanism = new Option('--mechanism <name>', 'how TLBs are flushed').choices([...mechanisms, 'both']);
+  const mechanism = new Option(
+    '--mechanism <name>',
+    'how TLBs are flushed: cross-call, broadcast or both; of an experiment: its own',
+  );
   const host = new Option('--host <host>', 'whose cycles').choices(['lockstep', 'threads', 'both']);
   return new Command('cost')
     .description('measure what a mechanism costs, in simulated cycles')
-    .argument('<experiment>', EXPERIMENTS)
+    .argument('[experiment]', `${EXPERIMENTS}; ${EXPERIMENT_TITLES}`)
     .option(
       '--cpus <list>',
       'CPU counts (default: 1,2,4,8,16; of flushes: 1 and 4, if there are so many)',
-      integers('--cpus', 1, 64),
+      integers('--cpus', 1, 128),
     )
     .option(
       '--pages <list>',
-      'pages a munmap or a flush; pages in use (default: 1,8,64; of asid 0 to 256, of world-switch 2,8,16,48)',
+      'pages a munmap or a flush; pages in use (default: 1,8,64; of asid 0 to 256, of world-switch 2,8,16,48, of set-way-host 1,8,64,256)',
       integers('--pages', 0, 512),
     )
     .option(
@@ -60,7 +74,7 @@ export function costCommand(done: (code: number) => void): Command {
     .addOption(host.default('lockstep'))
     .option(
       '--platform <name|file>',
-      'a built-in platform, or your own as a JSON file (default: neoverse; of world-switch: arm1136)',
+      'a built-in platform, or your own as a JSON file (default: neoverse; of world-switch: arm1136, of set-way-host: cortex-a53)',
     )
     .addOption(seedOption())
     .option(
@@ -82,13 +96,21 @@ export function costCommand(done: (code: number) => void): Command {
       integer('--workers', 1, 256),
       availableParallelism(),
     )
+    .addOption(againstOption())
     .option('--json', 'print JSON')
     .option('--quiet', 'no progress on stderr')
-    .action(async (experiment: string, flags: CostFlags) => done(await cost(experiment, flags)));
+    .action(async (experiment: string | undefined, flags: CostFlags & AgainstFlags) => {
+      if (flags.against !== undefined) done(await publishedCost(experiment, flags));
+      else done(await cost(experiment ?? '', flags));
+    });
 }
 
 async function cost(experiment: string, flags: CostFlags): Promise<number> {
-  const usual = experiment === 'world-switch' ? 'arm1136' : 'neoverse';
+  if (Object.hasOwn(experiments, experiment)) {
+    return experimentCost(experiments[experiment], flags, flags.seed ?? drawSeed());
+  }
+  checkMechanism(flags.mechanism);
+  const usual = USUAL_PLATFORMS[experiment] ?? 'neoverse';
   const platform = resolvePlatform(flags.platform ?? usual);
   const seed = flags.seed ?? drawSeed();
   if (NEEDS_PAGES.includes(experiment) && flags.pages?.includes(0)) {
@@ -99,17 +121,22 @@ async function cost(experiment: string, flags: CostFlags): Promise<number> {
   }
   if (experiment === 'asid') return asidCost(platform, flags, seed);
   if (experiment === 'world-switch') return worldSwitchCost(platform, flags, seed);
+  if (experiment === 'line-maintenance') return lineMaintenanceCost(platform, flags, seed);
+  if (experiment === 'set-way-host') return setWayHostCost(platform, flags, seed);
   if (experiment !== 'tlb-shootdown') {
-    throw new UsageError(
-      `cost: there is no experiment '${experiment}': use tlb-shootdown, flush, context-flush, asid or world-switch`,
-    );
+    const known = [
+      'tlb-shootdown, flush, context-flush, asid, world-switch, line-maintenance, set-way-host',
+      ...Object.keys(experiments),
+    ];
+    const what = experiment === '' ? 'which experiment' : `there is no experiment '${experiment}'`;
+    throw new UsageError(`cost: ${what}: use one of ${known.join(', ')}, or --against published`);
   }
   const limits = limitsOf(flags, seed);
   const { cpus = DEFAULT_CPUS, pages = DEFAULT_PAGES } = flags;
   const cells = costCells(mechanismsOf(flags, platform), cpus, pages);
-  // Before anything runs: whatever cannot be done is said at once.
-  for (const cell of cells) costJob(platform, cell, limits);
   const hosts = flags.host === 'both' ? (['lockstep', 'threads'] as const) : [flags.host];
+  // Before anything runs: whatever cannot be done is said at once.
+  for (const host of hosts) for (const cell of cells) costJob(platform, cell, limits, host);
   const { rows, interrupted } = await measure(platform, cells, limits, hosts, flags);
   if (flags.json === true) print(toJson(costReport(platform, limits, rows)));
   else {

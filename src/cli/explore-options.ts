@@ -9,7 +9,7 @@ import { type Strategy, strategies } from '../explore/explorer.ts';
 import { makePlan, type Plan } from '../lab/plan.ts';
 import { defaultBudgets, type SearchOptions } from '../lab/search.ts';
 import { version } from '../lab/version.ts';
-import { findState, findVariant, type Scenario } from '../scenarios/scenario.ts';
+import { findState, findVariant, type Scenario, smallSizeOf } from '../scenarios/scenario.ts';
 import { UsageError } from './errors.ts';
 import { integer, resolvePlatform, seedOption, setting } from './options.ts';
 import { attempt, checkWritable } from './output-file.ts';
@@ -86,13 +86,14 @@ export function withStrategyOptions(command: Command): Command {
 
 /** @throws UsageError, ScenarioError */
 export function planFor(scenario: Scenario, flags: ExploreFlags, isSmall: boolean): Plan {
-  const small = isSmall ? scenario.small : undefined;
   const usual =
     (flags.reach === undefined ? undefined : findState(scenario, flags.reach).variants?.[0]) ??
     scenario.variants[0].name;
+  const variant = findVariant(scenario, flags.variant ?? usual);
+  const small = isSmall ? smallSizeOf(scenario, variant, flags.set) : undefined;
   return makePlan({
     scenario,
-    variant: findVariant(scenario, flags.variant ?? usual),
+    variant,
     platform: flags.platform === undefined ? undefined : resolvePlatform(flags.platform),
     cpus: flags.cpus ?? small?.cpus,
     given: { ...small?.parameters, ...flags.set },
@@ -101,6 +102,7 @@ export function planFor(scenario: Scenario, flags: ExploreFlags, isSmall: boolea
 
 /**
  * @param reference what the user called the scenario by
+ * @param isSmall the plan is of the scenario's small size
  * @throws UsageError
  */
 export function searchOptions(
@@ -109,8 +111,10 @@ export function searchOptions(
   flags: ExploreFlags,
   strategy: Strategy,
   seed: number,
+  isSmall = false,
 ): SearchOptions {
-  const usual = defaultBudgets(plan);
+  const small = isSmall ? smallSizeOf(plan.scenario, plan.variant, flags.set) : undefined;
+  const usual = { ...defaultBudgets(plan), ...small?.budgets };
   const { platform } = plan;
   const budgets = {
     walk: flags.walks ?? usual.walk,
@@ -126,18 +130,19 @@ export function searchOptions(
     throw new UsageError(`${option} ${budgets[name]}: ${platform.name} has no agent '${name}': leave it out`);
   }
   if (flags.save !== undefined) checkWritable('--save', flags.save);
+  const samples = strategy === 'pct' || strategy === 'random';
   const options = {
     strategy,
     seed,
     reference,
-    runs: flags.runs ?? DEFAULT_RUNS[strategy],
+    runs: flags.runs ?? (samples ? plan.variant.search?.runs : undefined) ?? DEFAULT_RUNS[strategy],
     depth: flags.depth ?? 3,
     budgets,
     most: { preemptions: flags.preemptions ?? 2, delays: flags.delays ?? 2 },
     workers: flags.workers,
     maxSteps: flags.maxSteps,
     goal: flags.reach,
-    shrinkRuns: flags.shrink ? SHRINK_RUNS : 0,
+    shrinkRuns: flags.shrink ? (plan.variant.search?.shrinkRuns ?? SHRINK_RUNS) : 0,
   };
   return { ...options, checkpoint: openCheckpoint(plan, options, flags.checkpoint) };
 }

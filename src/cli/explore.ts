@@ -69,7 +69,7 @@ async function exploreOrVerify(
   const plan = planFor(scenario, flags, isSmall);
   // A checkpoint goes on with the seeds it was begun with.
   const usual = isSmall || flags.checkpoint !== undefined ? 1 : drawSeed();
-  const options = searchOptions(plan, name, flags, strategy, flags.seed ?? usual);
+  const options = searchOptions(plan, name, flags, strategy, flags.seed ?? usual, isSmall);
   const found = await searchWithProgress(plan, options, flags);
   if (found instanceof NotReproducible) {
     complain(`${found.message}; this is a fault: nothing that was found can be relied on`);

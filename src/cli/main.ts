@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { PlatformError } from '../lab/plan.ts';
 import { ScenarioError } from '../scenarios/scenario.ts';
+import { campaignCommand } from './campaign.ts';
 import { costCommand } from './cost.ts';
 import { demoCommand } from './demo.ts';
 import { EXIT, UsageError } from './errors.ts';
@@ -11,9 +12,11 @@ import { litmusCommand } from './litmus.ts';
 import { matrixCommand } from './matrix.ts';
 import { newCommand } from './new.ts';
 import { platformCommand } from './platform.ts';
+import { plotCommand } from './plot.ts';
 import { replayCommand, shrinkCommand } from './replay.ts';
 import { runCommand } from './run.ts';
 import { stressCommand } from './stress.ts';
+import { sweepCommand } from './sweep.ts';
 import { complain } from './terminal.ts';
 import { traceCommand } from './trace.ts';
 
@@ -46,6 +49,9 @@ export async function main(argv: readonly string[]): Promise<number> {
     replayCommand(done),
     shrinkCommand(done),
     costCommand(done),
+    campaignCommand(done),
+    sweepCommand(done),
+    plotCommand(),
     demoCommand(done),
     traceCommand(done),
     litmusCommand(done),

@@ -1,5 +1,4 @@
 /** flushlab matrix: scenarios x variants x platforms, each cell held against what must show there. */
-import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Command, Option } from 'commander';
 import { ThreadsHost } from '../hosts/threads.ts';
@@ -18,13 +17,14 @@ import { platforms } from '../platforms/index.ts';
 import { toJson } from '../report/json.ts';
 import { matrixHtml } from '../report/matrix-html.ts';
 import { matrixReport } from '../report/matrix-json.ts';
+import { matrixJunit, matrixMarkdown } from '../report/matrix-junit.ts';
 import { matrixText, reasonsText } from '../report/matrix-text.ts';
 import { plural } from '../report/text.ts';
-import { flushScenarios } from '../scenarios/index.ts';
+import { flushScenarios, hypervisorScenarios } from '../scenarios/index.ts';
 import { loadScenario } from '../scenarios/load-scenario.ts';
 import { EXIT, UsageError } from './errors.ts';
 import { drawSeed, integer, resolvePlatform, seedOption } from './options.ts';
-import { attempt, checkWritable } from './output-file.ts';
+import { checkWritable, writeWhole } from './output-file.ts';
 import { complain, Interrupt, Progress, print, stdoutStyle, stdoutWidth } from './terminal.ts';
 
 interface MatrixFlags {
@@ -38,10 +38,13 @@ interface MatrixFlags {
   /** All reasons, or those of one cell. */
   readonly why?: string | true;
   readonly html?: string;
+  readonly junit?: string;
+  readonly markdown?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
 
+const FILES = ['html', 'junit', 'markdown'] as const;
 const LOCKSTEP_RUNS = 20;
 /** On threads the hit rate is the answer. */
 const THREADS_RUNS = 200;
@@ -58,8 +61,13 @@ program threw or flushlab itself failed.`;
 export function matrixCommand(done: (code: number) => void): Command {
   const host = new Option('--host <host>', 'who turns the crank').choices(['lockstep', 'threads']);
   return new Command('matrix')
-    .description('who needs which flush: every variant of the flush scenarios on every platform')
-    .argument('[scenario...]', 'names, or paths of modules; default: the scenarios about flushes')
+    .description(
+      'who needs which flush: every variant of the flush and hypervisor scenarios on every platform',
+    )
+    .argument(
+      '[scenario...]',
+      'names, or paths of modules; default: the scenarios about flushes and hypervisors',
+    )
     .option(
       '--platform <name|file>',
       'a column: a built-in platform, or your own as a JSON file; repeatable (default: all built-in ones)',
@@ -88,6 +96,8 @@ export function matrixCommand(done: (code: number) => void): Command {
     )
     .option('--why [cell]', 'print why: of every cell, or of one, as SCENARIO/VARIANT/PLATFORM')
     .option('--html <file>', 'write the table and its reasons as a page of its own')
+    .option('--junit <file>', 'write the cells as JUnit XML, for CI systems')
+    .option('--markdown <file>', 'write the table as Markdown')
     .option('--json', 'print JSON')
     .option('--quiet', 'no progress on stderr')
     .addHelpText('after', HELP)
@@ -96,15 +106,23 @@ export function matrixCommand(done: (code: number) => void): Command {
 
 async function matrix(names: readonly string[], flags: MatrixFlags): Promise<number> {
   const cells = await chosenCells(names, flags);
-  if (flags.html !== undefined) checkWritable('--html', flags.html);
+  for (const file of FILES) {
+    const path = flags[file];
+    if (path !== undefined) checkWritable(`--${file}`, path);
+  }
   const seed = flags.seed ?? drawSeed();
   const runs = flags.runs ?? (flags.host === 'threads' ? THREADS_RUNS : LOCKSTEP_RUNS);
   const range = runs === 1 ? `seed ${seed}` : `seeds ${seed} to ${seed + runs - 1}`;
   const how = `${plural(cells.length, 'cell')} on ${flags.host}, up to ${plural(runs, 'run')} each, ${range}`;
   if (flags.json !== true) print(`${how}\n`);
   const { outcomes, interrupted } = await run(cells, flags, seed, runs);
-  if (flags.html !== undefined) writeHtml(flags.html, matrixHtml(outcomes, how));
-  if (flags.json === true) print(toJson(matrixReport(outcomes, { host: flags.host, seed, runs })));
+  const head = { host: flags.host, seed, runs };
+  if (flags.html !== undefined) writeWhole('--html', flags.html, matrixHtml(outcomes, how));
+  if (flags.junit !== undefined) writeWhole('--junit', flags.junit, matrixJunit(outcomes, head));
+  if (flags.markdown !== undefined) {
+    writeWhole('--markdown', flags.markdown, `${matrixMarkdown(outcomes, head)}\n`);
+  }
+  if (flags.json === true) print(toJson(matrixReport(outcomes, head)));
   else if (outcomes.length > 0) {
     const view = { style: stdoutStyle, width: stdoutWidth(), rates: flags.host === 'threads' };
     print(matrixText(outcomes, view));
@@ -134,7 +152,10 @@ async function chosenCells(names: readonly string[], { platform, why }: MatrixFl
 async function named(names: readonly string[], cell: string | undefined): Promise<NamedScenario[]> {
   const wanted = names.length === 0 && cell !== undefined ? [cell.slice(0, cell.indexOf('/'))] : names;
   if (wanted.length === 0) {
-    return flushScenarios.map((scenario) => ({ reference: scenario.name, scenario }));
+    return [...flushScenarios, ...hypervisorScenarios].map((scenario) => ({
+      reference: scenario.name,
+      scenario,
+    }));
   }
   return Promise.all(
     [...new Set(wanted)].map(async (reference) => ({
@@ -203,10 +224,6 @@ function openHost(flags: MatrixFlags, runs: number): { host: StressHost; close: 
   }
   const pool = new LockstepPool(Math.min(flags.workers, runs));
   return { host: { pool, scheduler }, close: () => pool.close() };
-}
-
-function writeHtml(path: string, page: string): void {
-  attempt('--html', path, () => writeFileSync(path, page));
 }
 
 function exitCode(outcomes: readonly CellOutcome[]): number {

@@ -1,5 +1,5 @@
 /** Files that a command is told to write, looked at before anything long runs. */
-import { accessSync, constants, statSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { UsageError } from './errors.ts';
 
@@ -16,6 +16,40 @@ export function checkWritable(option: string, path: string): void {
 /** @throws UsageError */
 export function writeLine(option: string, path: string, text: string): void {
   attempt(option, path, () => writeFileSync(path, `${text}\n`));
+}
+
+/**
+ * Writes a file so that at any moment there is the old one or the new one, whole: aside first, then in its place.
+ * Where that cannot be, on a device such as /dev/stdout or in a folder that takes no new file, it is just written.
+ * @throws UsageError
+ */
+export function writeWhole(option: string, path: string, text: string): void {
+  attempt(option, path, () => {
+    const there = statSync(path, { throwIfNoEntry: false });
+    // A link stays one.
+    const target = there ? realpathSync(path) : path;
+    if (there?.isFile() === false || !isWritable(dirname(target))) {
+      writeFileSync(target, text);
+      return;
+    }
+    const aside = `${target}.${process.pid}.tmp`;
+    try {
+      writeFileSync(aside, text);
+      renameSync(aside, target);
+    } catch (error) {
+      rmSync(aside, { force: true });
+      throw error;
+    }
+  });
+}
+
+function isWritable(folder: string): boolean {
+  try {
+    accessSync(folder, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Does what needs the file. @throws UsageError that says why it cannot be written */

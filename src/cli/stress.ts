@@ -3,10 +3,12 @@ import { availableParallelism } from 'node:os';
 import { Command } from 'commander';
 import { ThreadsHost } from '../hosts/threads.ts';
 import { LockstepPool } from '../lab/lockstep-pool.ts';
-import { jobOf, makePlan, type Plan } from '../lab/plan.ts';
+import { jobOf, type Plan } from '../lab/plan.ts';
 import { NotReproducible, recordedExample } from '../lab/search.ts';
 import { behaved, type StressHost, stressVariant, type Tally } from '../lab/stress.ts';
+import { turnsOf } from '../lab/turns.ts';
 import { stressReport, toJson } from '../report/json.ts';
+import { stressJunit, stressMarkdown } from '../report/stress-junit.ts';
 import { type Skipped, stressText } from '../report/stress-text.ts';
 import { labelled, pasted, plural } from '../report/text.ts';
 import { loadScenario } from '../scenarios/load-scenario.ts';
@@ -22,7 +24,7 @@ import {
   SCENARIO_ARGUMENT,
   withRunOptions,
 } from './options.ts';
-import { checkWritable, writeLine } from './output-file.ts';
+import { checkWritable, writeLine, writeWhole } from './output-file.ts';
 import { repeatLine, settingsOf } from './run.ts';
 import { complain, Interrupt, Progress, print, stdoutStyle } from './terminal.ts';
 
@@ -31,6 +33,8 @@ interface StressFlags extends RunFlags {
   readonly workers: number;
   /** File for the token of the first schedule that failed. */
   readonly record?: string;
+  readonly junit?: string;
+  readonly markdown?: string;
 }
 
 const HELP = `
@@ -57,6 +61,9 @@ export function stressCommand(done: (code: number) => void): Command {
     '--record <file>',
     'threads: record each run, and keep the first schedule that fails as a replay token',
   );
+  command
+    .option('--junit <file>', 'write the variants as JUnit XML, for CI systems: passed if as expected')
+    .option('--markdown <file>', 'write the table as Markdown');
   return withRunOptions(command)
     .addHelpText('after', HELP)
     .action(async (name: string, flags: StressFlags) => done(await stress(name, flags)));
@@ -65,6 +72,10 @@ export function stressCommand(done: (code: number) => void): Command {
 async function stress(name: string, flags: StressFlags): Promise<number> {
   const scenario = await loadScenario(name, process.cwd());
   checkRecord(flags);
+  for (const file of ['junit', 'markdown'] as const) {
+    const path = flags[file];
+    if (path !== undefined) checkWritable(`--${file}`, path);
+  }
   const { chosen, skipped } = choose(scenario, flags);
   const seed = flags.seed ?? drawSeed();
   const settings = { ...settingsOf(scenario, flags, seed), runs: flags.runs };
@@ -92,10 +103,25 @@ async function stress(name: string, flags: StressFlags): Promise<number> {
   }
   if (flags.json === true) print(toJson(stressReport(scenario, settings, tallies, skipped)));
   else printText(name, flags, tallies, skipped);
+  writeReports(scenario, flags, seed, tallies, skipped);
   const kept = flags.record === undefined ? EXIT.OK : await keepRecorded(name, flags, flags.record, tallies);
   if (kept !== EXIT.OK) return kept;
   for (const { error } of tallies) if (error) complain(`seed ${error.seed}: ${error.message}`);
   return interrupt.interrupted ? EXIT.INTERRUPTED : exitCode(tallies, flags.variant !== undefined);
+}
+
+function writeReports(
+  { name: scenario }: Scenario,
+  { host, scheduler, runs, junit, markdown }: StressFlags,
+  seed: number,
+  tallies: readonly Tally[],
+  skipped: readonly Skipped[],
+): void {
+  const head = { scenario, host, ...(host === 'lockstep' && { scheduler }), seed, runs };
+  if (junit !== undefined) writeWhole('--junit', junit, stressJunit(head, tallies, skipped));
+  if (markdown !== undefined) {
+    writeWhole('--markdown', markdown, `${stressMarkdown(head, tallies, skipped)}\n`);
+  }
 }
 
 /** Replays the first recorded failure on lockstep and writes its token. */
@@ -152,24 +178,10 @@ function choose(scenario: Scenario, flags: StressFlags): { chosen: Plan[][]; ski
   const skipped: Skipped[] = [];
   const platform = flags.platform === undefined ? undefined : resolvePlatform(flags.platform);
   const variants = flags.variant === undefined ? scenario.variants : [findVariant(scenario, flags.variant)];
-  const over = scenario.stressOver?.filter((set) =>
-    Object.keys(set).every((key) => flags.set[key] === undefined),
-  );
   for (const variant of variants) {
-    const plans: Plan[] = [];
-    let reason: ScenarioError | undefined;
-    for (const set of over && over.length > 0 ? over : [{}]) {
-      try {
-        plans.push(
-          makePlan({ scenario, variant, platform, cpus: flags.cpus, given: { ...set, ...flags.set } }),
-        );
-      } catch (error) {
-        if (!(error instanceof ScenarioError)) throw error;
-        reason = error;
-      }
-    }
-    if (plans.length > 0) chosen.push(plans);
-    else if (reason) skipped.push({ variant: variant.name, reason: reason.message });
+    const { plans, reason } = turnsOf({ scenario, variant, platform, cpus: flags.cpus, given: flags.set });
+    if (plans.length > 0) chosen.push([...plans]);
+    else if (reason !== undefined) skipped.push({ variant: variant.name, reason });
   }
   // Nothing to run is a mistake, not an empty success.
   if (chosen.length === 0) throw new ScenarioError(skipped[0].reason);

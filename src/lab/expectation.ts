@@ -16,7 +16,7 @@ import { counterexampleText } from '../report/explore-text.ts';
 import { pasted } from '../report/text.ts';
 import { timelineText } from '../report/timeline-text.ts';
 import { scenarios } from '../scenarios/index.ts';
-import { findVariant, type Scenario } from '../scenarios/scenario.ts';
+import { findVariant, type Scenario, smallSizeOf } from '../scenarios/scenario.ts';
 import { fromToken } from './from-token.ts';
 import { jobOf, makePlan, type Plan, platformOf, workloadOf } from './plan.ts';
 import { counterexampleOf, defaultBudgets, exploreLimits, replayTwice } from './search.ts';
@@ -64,16 +64,17 @@ export async function exploreFor(
 ): Promise<Explored> {
   const { exhaustive = false, seed = 1, depth = 3 } = options;
   const strategy = exhaustive ? 'dpor' : (options.strategy ?? 'pct');
-  const small = exhaustive ? scenario.small : undefined;
+  const variant = findVariant(scenario, options.variant ?? usual ?? scenario.variants[0].name);
+  const small = exhaustive ? smallSizeOf(scenario, variant, options.parameters ?? {}) : undefined;
   const { platform } = options;
   const plan = makePlan({
     scenario,
-    variant: findVariant(scenario, options.variant ?? usual ?? scenario.variants[0].name),
+    variant,
     platform: platform === undefined ? undefined : platformOf(platform, 'the platform'),
     cpus: options.cpus ?? small?.cpus,
     given: { ...small?.parameters, ...options.parameters },
   });
-  const budgets = defaultBudgets(plan);
+  const budgets = { ...defaultBudgets(plan), ...small?.budgets };
   const job = jobOf(plan, exploreLimits(plan, options.maxSteps, goal), seed);
   const on = new Execution(job, await workloadOf(plan, job), budgets);
   const samples = strategy === 'pct' || strategy === 'random';

@@ -88,8 +88,9 @@ function cellOf(named: NamedScenario, variant: Variant, on: NamedPlatform): Matr
 }
 
 /** Why a platform has too few CPUs for a variant, or undefined if it has enough. */
-export function tooFewCpus(scenario: Scenario, { name }: Variant, platform: Platform): string | undefined {
-  const { minCpus } = scenario;
+export function tooFewCpus(scenario: Scenario, variant: Variant, platform: Platform): string | undefined {
+  const { name } = variant;
+  const minCpus = Math.max(scenario.minCpus, variant.minCpus ?? 0);
   // Devices are counted among the CPUs, and every platform can have some.
   const devices = scenario.adapt?.(name, resolveParameters(scenario, {})).devices ?? 0;
   const { maxCpus } = scenario.machineFor?.(platform) ?? platform;

@@ -69,12 +69,13 @@ export function makePlan(request: PlanRequest): Plan {
   const asked = parts.platform ?? request.platform ?? defaultPlatform(scenario, variant, resolved);
   const platform = scenario.machineFor?.(asked) ?? asked;
   const most = platform.maxCpus + (parts.devices ?? 0);
-  const cpus = parts.cpus ?? request.cpus ?? Math.min(scenario.defaultCpus, most);
-  const reason = variant.unsupported?.(platform);
-  if (reason !== undefined) throw new ScenarioError(`variant '${variant.name}': ${reason}`);
-  checkCpus(scenario, platform, cpus, most);
-  const expect = variant.expectOn?.(platform).expect ?? variant.expect;
+  const usual = Math.max(scenario.defaultCpus, variant.minCpus ?? 0);
+  const cpus = parts.cpus ?? request.cpus ?? Math.min(usual, most);
   const parameters = { ...resolved, ...variant.parameters?.(cpus) };
+  const reason = variant.unsupported?.(platform, { cpus, parameters });
+  if (reason !== undefined) throw new ScenarioError(`variant '${variant.name}': ${reason}`);
+  checkCpus(scenario, variant, platform, cpus, most);
+  const expect = variant.expectOn?.(platform).expect ?? variant.expect;
   return { scenario, variant: { ...variant, expect }, platform, cpus, parameters, parts };
 }
 
@@ -113,10 +114,17 @@ export function platformOf(platform: unknown, where: string): Platform {
   );
 }
 
-function checkCpus(scenario: Scenario, { name }: Platform, cpus: number, most: number): void {
-  const { minCpus } = scenario;
+function checkCpus(
+  scenario: Scenario,
+  variant: Variant,
+  { name }: Platform,
+  cpus: number,
+  most: number,
+): void {
+  const minCpus = Math.max(scenario.minCpus, variant.minCpus ?? 0);
   if (cpus < minCpus) {
-    throw new ScenarioError(`${scenario.name} needs at least ${minCpus} CPUs: use --cpus ${minCpus} or more`);
+    const who = minCpus > scenario.minCpus ? `variant '${variant.name}'` : scenario.name;
+    throw new ScenarioError(`${who} needs at least ${minCpus} CPUs: use --cpus ${minCpus} or more`);
   }
   if (cpus > most) {
     throw new ScenarioError(`--cpus ${cpus}: ${name} has at most ${most}: use --cpus ${most} or fewer`);

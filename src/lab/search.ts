@@ -14,6 +14,7 @@ import { replayChoices } from '../hosts/replay.ts';
 import { loadWorkload } from '../hosts/session.ts';
 import type { AgentName } from '../machine/platform.ts';
 import { platformByName } from '../platforms/index.ts';
+import { smallSizeOf } from '../scenarios/scenario.ts';
 import { jobOf, makePlan, type Plan, type RunLimits } from './plan.ts';
 import { version } from './version.ts';
 
@@ -209,10 +210,10 @@ async function atSmallSize(
 /** The plan at its scenario's small size; undefined if that is no smaller. */
 function smallPlan(plan: Plan): Plan | undefined {
   const { scenario, variant, platform } = plan;
-  const { small } = scenario;
+  const small = smallSizeOf(scenario, variant, plan.parameters);
   if (!small || scenario.adapt) return undefined;
   const given = { ...plan.parameters, ...small.parameters };
-  const cpus = Math.min(plan.cpus, small.cpus ?? scenario.minCpus);
+  const cpus = Math.min(plan.cpus, Math.max(small.cpus ?? scenario.minCpus, variant.minCpus ?? 0));
   const smaller = makePlan({ scenario, variant, platform, cpus, given });
   return cpus === plan.cpus && isSame(smaller.parameters, plan.parameters) ? undefined : smaller;
 }

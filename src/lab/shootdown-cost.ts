@@ -11,6 +11,7 @@
 import type { Job, RunResult } from '../hosts/job.ts';
 import type { ThreadsHost } from '../hosts/threads.ts';
 import type { Platform } from '../machine/platform.ts';
+import { MOST_THREADS } from '../machine/state.ts';
 import type { Scenario } from '../scenarios/scenario.ts';
 import { ScenarioError } from '../scenarios/scenario.ts';
 import { tlbShootdown } from '../scenarios/tlb-shootdown/scenario.ts';
@@ -84,6 +85,9 @@ export function costJob(
     throw new ScenarioError(
       `${platform.name} has at most ${platform.maxCpus} CPUs, not ${cell.cpus}: use --cpus with ${platform.maxCpus} or fewer`,
     );
+  }
+  if (host === 'threads' && cell.cpus > MOST_THREADS) {
+    throw new ScenarioError(`on threads ${MOST_THREADS} CPUs can run, not ${cell.cpus}: leave out --host`);
   }
   const parameters = {
     pages: cell.pages,

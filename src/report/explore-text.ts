@@ -10,7 +10,7 @@ import type { Plan } from '../lab/plan.ts';
 import type { Counterexample, SearchOptions } from '../lab/search.ts';
 import { findState } from '../scenarios/scenario.ts';
 import { reachedLines } from './reached-text.ts';
-import { findingText } from './run-text.ts';
+import { findingText, whyText } from './run-text.ts';
 import { cpusText, labelled, paint, pasted, plural, type Style, shareText, thousands, wrap } from './text.ts';
 import { timelineText } from './timeline-text.ts';
 
@@ -143,18 +143,19 @@ export function counterexampleText(
   for (const finding of result.findings.slice(0, 1)) {
     lines.push(
       ...findingText(explain(finding, plan.platform, result.unfinished, result.processors), style),
+      ...whyText(plan),
       '',
     );
   }
   const goal = goalOf(signature);
   if (goal !== undefined) lines.push(...wrap(`reached: ${goalText(plan, goal)}`, '', '  '), '');
-  else if (result.findings.length === 0) lines.push(...whyText(signature, result.error), '');
+  else if (result.findings.length === 0) lines.push(...endText(signature, result.error), '');
   lines.push(...labelled('schedule', scheduleText(choices.length, shrunk)));
   if (table !== '') lines.push('', table);
   return lines.join('\n');
 }
 
-function whyText(signature: string, error: string | undefined): string[] {
+function endText(signature: string, error: string | undefined): string[] {
   if (signature === 'step-limit')
     return wrap('step-limit: the run did not end; use a larger --max-steps, or a scenario that ends');
   return error === undefined ? [signature] : outside(error.split('\n'));

@@ -94,7 +94,8 @@ function blocks(
   return [...tables, sourcesText(figures, style)].join('\n\n');
 }
 
-function sourcesText(figures: readonly CostFigure[], style: Style): string {
+/** Where the figures come from that tables are made of. */
+export function sourcesText(figures: readonly CostFigure[], style: Style): string {
   const lines = figures.flatMap(({ name, cycles: value, source }) =>
     wrap(`${name} ${value}: ${source ?? 'no source is given'}`, '  ', '    '),
   );

@@ -1,5 +1,6 @@
 /** A run and its findings, as text. */
-import { type Explanation, explain } from '../checker/explain.ts';
+import { explain } from '../checker/explain.ts';
+import type { Explanation } from '../checker/explanation.ts';
 import type { FindingRecord } from '../checker/finding.ts';
 import type { RunResult } from '../hosts/job.ts';
 import { type Plan, verdictOf } from '../lab/plan.ts';
@@ -59,6 +60,7 @@ function findingsText(plan: Plan, result: RunResult, style: Style): string[] {
       ...findingText(explain(finding, plan.platform, result.unfinished, result.processors), style),
       '',
     ]);
+  if (findings.length > 0 && plan.variant.why !== undefined) lines.push(...whyText(plan), '');
   const more = result.findingCount - EXPLAINED;
   if (more > 0) lines.push(`... and ${plural(more, 'more finding', 'more findings')}`, '');
   return lines;
@@ -72,6 +74,11 @@ function uncheckedDeadlock({ outcome, unfinished }: RunResult): FindingRecord[] 
 }
 
 /** A finding as a title and labelled lines. */
+/** What goes wrong in the variant; nothing if it does not say. */
+export function whyText({ variant: { why } }: Plan): string[] {
+  return why === undefined ? [] : labelled('why', why);
+}
+
 export function findingText({ kind, title, lines }: Explanation, style: Style): string[] {
   const [first, ...rest] = wrap(`${kind}: ${title}`, '', '  ');
   return [

@@ -7,7 +7,7 @@ export function cpusText(cpus: number, devices = 0): string {
 }
 
 /** Width that every text report fits into, columns. */
-const WIDTH = 100;
+export const WIDTH = 100;
 
 export interface Style {
   readonly colour: boolean;

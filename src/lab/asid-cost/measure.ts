@@ -98,7 +98,7 @@ function switchJob(platform: Platform, { pages, isTagged }: SwitchCell, limits: 
 }
 
 /** The same machine with a TLB that the write of the table base empties, at no cost of its own. */
-function withoutTags(platform: Platform): Platform {
+export function withoutTags(platform: Platform): Platform {
   const { mmu, costs } = platform;
   return {
     ...platform,

@@ -1,0 +1,111 @@
+/** What a guest can do to others by emptying caches by set and way, under each emulation of it. */
+import type { Platform } from '../../machine/platform.ts';
+import {
+  ABUSE_NOTE,
+  type AbuseBench,
+  type AbuseEmulation,
+  abuseEmulations,
+  abuseWorkload,
+  GUEST_TABLES,
+} from './bench/guest-abuse.ts';
+import { mean, present, runBench, tenth } from './bench/run-bench.ts';
+import { nameIn, numberIn } from './bench/values.ts';
+import type { Experiment } from './experiment.ts';
+
+const parameters = {
+  emulation: {
+    title: 'what the hypervisor makes of the operations',
+    default: 'kvm',
+    values: abuseEmulations,
+  },
+  memory: { title: 'pages of the guest’s memory', default: 128, min: 16, max: 512 },
+  resident: { title: 'percent of it that the guest has used since it began', default: 100, min: 0, max: 100 },
+  accessed: {
+    title: 'percent of that which it uses between two times',
+    default: 25,
+    min: 0,
+    max: 100,
+  },
+  cpus: { title: 'CPUs: the guest’s, and one for each of the other guests', default: 2, min: 1, max: 16 },
+  preemptible: {
+    title: 'Xen: others may run in the middle of a flush',
+    default: 'yes',
+    values: ['yes', 'no'],
+  },
+  caches: {
+    title: 'data caches are the platform’s divided by this',
+    default: '1',
+    values: ['1', '2', '4', '8'],
+  },
+} as const;
+
+const ROUNDS = 2;
+
+/** The platform with data caches of fewer sets. */
+function shrunk(platform: Platform, by: number): Platform {
+  const { l1d, l2, shared, outer } = platform;
+  const smaller = <T extends { sizeBytes: number }>(cache: T): T => ({
+    ...cache,
+    sizeBytes: cache.sizeBytes / by,
+  });
+  return {
+    ...platform,
+    l1d: smaller(l1d),
+    ...(l2 && { l2: smaller(l2) }),
+    ...(shared && { shared: smaller(shared) }),
+    ...(outer && { outer: smaller(outer) }),
+  };
+}
+
+export const setWay: Experiment = {
+  name: 'set-way',
+  title: 'a guest that empties caches by set and way for nothing but to be a nuisance',
+  source:
+    '"xen/arm: Handling cache maintenance instructions by set/way", xen-devel, December 2017; Xen xen/arch/arm/p2m.c, p2m_flush_vm; Linux arch/arm64/kvm/mmu.c, kvm_set_way_flush',
+  parameters,
+  measures: {
+    flush: { title: 'until the caches are empty, as far as the guest can tell', unit: 'cycles' },
+    sweep: { title: 'all of the guest’s operations, the ones that do nothing included', unit: 'cycles' },
+    stall: { title: 'longest wait of another guest for this CPU', unit: 'cycles' },
+    lost: { title: 'what each guest on another CPU loses a time, all told', unit: 'cycles' },
+    again: { title: 'using the same pages once more afterwards', unit: 'cycles' },
+    flushMicroseconds: { title: 'until the caches are empty', unit: 'us' },
+  },
+  defaultPlatform: 'cortex-a53',
+  usual: { emulation: abuseEmulations.join(','), memory: '64,256', accessed: '10,50' },
+  unsupported(platform, given) {
+    const { name, virtualization, maintenance, memoryBytes } = platform;
+    if (!virtualization) return `${name} has no stage 2: use a platform with 'virtualization'`;
+    if (maintenance.setWay === false) return `${name} has no operations by set and way`;
+    const isXen = nameIn(given, parameters, 'emulation').startsWith('xen');
+    if (!isXen && nameIn(given, parameters, 'preemptible') === 'no') return 'only Xen’s flush is preemptible';
+    const bytes = numberIn(given, parameters, 'memory') * 4096;
+    return bytes <= memoryBytes / 2 ? undefined : `${name} has ${memoryBytes >> 20} MB of memory in all`;
+  },
+  async measure({ platform, parameters: given, seed }) {
+    const memory = numberIn(given, parameters, 'memory');
+    const percent = (name: string, of: number) => Math.round((numberIn(given, parameters, name) * of) / 100);
+    const resident = percent('resident', memory - GUEST_TABLES);
+    const bench: AbuseBench = {
+      emulation: nameIn<AbuseEmulation>(given, parameters, 'emulation'),
+      memory,
+      resident,
+      accessed: percent('accessed', resident),
+      isPreemptible: nameIn(given, parameters, 'preemptible') === 'yes',
+      rounds: ROUNDS,
+    };
+    const machine = shrunk(platform, numberIn(given, parameters, 'caches'));
+    const cpus = numberIn(given, parameters, 'cpus');
+    const [abuser, ...others] = runBench(machine, cpus, seed, abuseWorkload(bench));
+    const each = (note: number) => tenth((abuser.notes[note] ?? 0) / ROUNDS);
+    const flush = each(ABUSE_NOTE.FLUSH);
+    return present({
+      flush,
+      sweep: each(ABUSE_NOTE.SWEEP),
+      stall: each(ABUSE_NOTE.STALL),
+      lost: mean(others.map(({ notes }) => (notes[ABUSE_NOTE.LOST] ?? 0) / ROUNDS)),
+      again: each(ABUSE_NOTE.AGAIN),
+      flushMicroseconds: tenth(flush / platform.clockMHz),
+    });
+  },
+};

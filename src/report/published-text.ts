@@ -1,0 +1,66 @@
+/** The table of `flushlab cost --against published`. */
+import type { ComparisonRow, Limit } from '../lab/published/compare.ts';
+import { type PublishedRecord, publishedRecords } from '../lab/published/records.ts';
+import { type ColumnSpec, paint, type Style, table, wrap } from './text.ts';
+
+const COLUMNS: readonly ColumnSpec[] = [
+  { title: '', align: 'left' },
+  { title: 'simulated', align: 'right' },
+  { title: 'published', align: 'right' },
+  { title: 'deviation', align: 'right' },
+  { title: 'limit', align: 'left' },
+  { title: 'verdict', align: 'left' },
+];
+
+/** One table a record, with what was measured, under which conditions, and by whom. */
+export function publishedText(rows: readonly ComparisonRow[], style: Style): string {
+  const records: readonly PublishedRecord[] = Object.values(publishedRecords);
+  const blocks = records.flatMap((record) => {
+    const own = rows.filter((row) => row.record === record.id);
+    if (own.length === 0) return [];
+    const [{ unit }] = own;
+    const head = `${record.id}: ${record.quantity}, by ${record.varied}, ${unit}`;
+    const about = `${record.conditions}. ${record.source}.`;
+    const lines = table(
+      COLUMNS,
+      own.map((row) => cells(row)),
+    ).map((line) => `  ${line}`);
+    return [[paint(style, 'bold', head), ...wrap(about, '  ', '  '), ...lines].join('\n')];
+  });
+  return [...blocks, summary(rows, style)].join('\n\n');
+}
+
+function cells(row: ComparisonRow): string[] {
+  const digits = Math.abs(row.published) < 100 ? 1 : 0;
+  const sign = row.deviation < 0 ? '' : '+';
+  return [
+    row.point,
+    row.simulated.toFixed(digits),
+    row.published.toFixed(digits),
+    `${sign}${(row.deviation * 100).toFixed(1)} %`,
+    limitText(row.limit),
+    verdictText(row),
+  ];
+}
+
+function limitText(limit: Limit | undefined): string {
+  if (limit === undefined) return '-';
+  if ('within' in limit) return `${Math.round(limit.within * 100)} %`;
+  if ('times' in limit) return `${limit.times} times`;
+  return `${limit.from} to ${limit.to}`;
+}
+
+/** What became of a row: whether it holds, and whether it could have been otherwise. */
+export function verdictText({ holds, limit, isCalibrated }: ComparisonRow): string {
+  if (!holds) return 'FAILS';
+  if (limit === undefined) return 'for information';
+  return isCalibrated ? 'holds; calibrated on it' : 'holds';
+}
+
+function summary(rows: readonly ComparisonRow[], style: Style): string {
+  const judged = rows.filter(({ limit }) => limit !== undefined);
+  const failed = judged.filter(({ holds }) => !holds);
+  const predicted = judged.filter(({ isCalibrated }) => !isCalibrated).length;
+  const text = `${judged.length - failed.length} of ${judged.length} hold; ${predicted} of them were calibrated on nothing.`;
+  return paint(style, failed.length > 0 ? 'red' : 'green', text);
+}
