@@ -126,6 +126,22 @@ exists (0:X2=0 /\\ 1:X2=0)
   flushlab(folder, 0, 'litmus', 'sb.litmus', '--host', 'threads', '--runs', '20');
 }
 
+// Its threads load a file of their own, and BullMQ is there although nothing of this needs it.
+function campaign(folder) {
+  const stress = {
+    kind: 'stress',
+    scenarios: ['tlb-shootdown', './my-race.ts'],
+    seeds: [{ from: 1, to: 5 }],
+  };
+  writeFileSync(join(folder, 'campaign.json'), JSON.stringify({ name: 'smoke', entries: [stress] }));
+  flushlab(folder, 0, 'campaign', 'run', 'campaign.json');
+  const lines = readFileSync(join(folder, 'campaign.ndjson'), 'utf8');
+  flushlab(folder, 0, 'campaign', 'run', 'campaign.json');
+  if (readFileSync(join(folder, 'campaign.ndjson'), 'utf8') !== lines) throw new Error('campaign: run again');
+  flushlab(folder, 0, 'campaign', 'report', 'campaign.ndjson', '--junit', 'junit.xml');
+  flushlab(folder, 2, 'campaign', 'work', '--queue', 'redis://127.0.0.1:1');
+}
+
 // The user's vitest, here this project's, and the matchers for it.
 function matchers(folder) {
   symlinkSync(join(root, 'node_modules/vitest'), join(folder, 'node_modules/vitest'), 'junction');
@@ -178,6 +194,7 @@ try {
   step("a user's own race, on both hosts", () => runOwnRace(user));
   step('it meets the flushlab that runs it', () => runSameInstances(user));
   step('explore, replay and litmus', () => exploreAndReplay(user));
+  step('a campaign', () => campaign(user));
   step('matchers for vitest', () => matchers(user));
   step('its types', () => checkTypes(user));
 } catch (error) {

@@ -47,6 +47,11 @@ describe('the structure checker', () => {
     ['explore', 'platforms'],
     ['explore', 'cli'],
     ['lab', 'cli'],
+    ['lab', 'campaign'],
+    ['hosts', 'campaign'],
+    ['explore', 'campaign'],
+    ['campaign', 'kernel'],
+    ['campaign', 'report'],
     ['campaign', 'cli'],
     ['report', 'cli'],
   ];
@@ -73,6 +78,8 @@ describe('the structure checker', () => {
     ['explore', 'checker'],
     ['lab', 'scenarios'],
     ['campaign', 'lab'],
+    ['campaign', 'hosts'],
+    ['report', 'campaign'],
     ['report', 'explore'],
     ['cli', 'lab'],
   ];
