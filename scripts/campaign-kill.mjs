@@ -49,9 +49,13 @@ function start(args) {
   child.stderr.setEncoding('utf8').on('data', (text) => {
     stderr += text;
   });
+  // Whoever is ended in the middle leaves nothing behind.
+  const orphaned = () => child.kill('SIGKILL');
+  process.once('exit', orphaned);
   const gone = new Promise((resolve) =>
     child.once('close', (code, signal) => resolve({ code, signal, stderr })),
   );
+  void gone.then(() => process.off('exit', orphaned));
   return { child, gone };
 }
 

@@ -101,10 +101,13 @@ async function startOn(port, folder, appendOnly, { program, env }) {
   const args = ['--port', port, '--bind', '127.0.0.1', '--dir', folder, '--save', ''];
   args.push('--appendonly', appendOnly ? 'yes' : 'no', '--appendfsync', 'always', '--daemonize', 'no');
   const child = spawn(program, args.map(String), { env, stdio: 'ignore', argv0: 'redis-server' });
+  // Whoever is ended in the middle leaves nothing behind.
+  const orphaned = () => child.kill('SIGKILL');
+  process.once('exit', orphaned);
   const gone = new Promise((resolve) => {
     child.once('exit', resolve);
     child.once('error', resolve);
-  });
+  }).then(() => process.off('exit', orphaned));
   const kill = async (signal = 'SIGKILL') => {
     child.kill(signal);
     await gone;

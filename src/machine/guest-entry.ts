@@ -4,6 +4,8 @@ import { packMemoryTypes, unpackMemoryTypes } from './memory-types.ts';
 import { PAGE_BYTES, type Platform } from './platform.ts';
 import { CTL, GUEST_CACHES, GUEST_MMU, GUEST_NO_SAY, HCR_FWB, HCR_TSW, HCR_TVM } from './registers.ts';
 
+const MOST_IPA = 0xffff_ffff;
+
 /** @throws Error if the platform cannot run such a guest */
 export function checkGuestEntry(
   { name, virtualization, memoryBytes, mmu }: Platform,
@@ -21,6 +23,10 @@ export function checkGuestEntry(
   }
   if (forcedWriteBack === true && !virtualization.forcedWriteBack) {
     throw new Error(`${name}: no forced write-back; leave it out, or set 'virtualization.forcedWriteBack'`);
+  }
+  const { rootIpa } = registers;
+  if (rootIpa % PAGE_BYTES !== 0 || rootIpa < 0 || rootIpa > MOST_IPA) {
+    throw new Error(`${name}: root table of a guest at 0x${rootIpa.toString(16)}; use a page below 4 GB`);
   }
   const asids = 2 ** mmu.tlb.asidBits;
   if (!Number.isInteger(registers.asid) || registers.asid < 0 || registers.asid >= asids) {

@@ -7,15 +7,41 @@ const left = (...titles: string[]): ColumnSpec[] => titles.map((title) => ({ tit
 /** Longer lists of values are only counted. */
 const MAX_VALUES = 6;
 
-export function listText(
-  scenarios: readonly Scenario[],
+/** Scenarios that belong together. */
+interface ScenarioGroup {
+  readonly title: string;
+  readonly scenarios: readonly Scenario[];
+}
+
+/** A line a scenario and a line a platform. */
+export function overviewText(
+  groups: readonly ScenarioGroup[],
   platforms: readonly Platform[],
   style: Style,
 ): string {
-  const blocks = scenarios.map((scenario) => scenarioText(scenario, style));
+  const block = (title: string, lines: readonly string[]) => [paint(style, 'bold', title), ...lines];
   const rows = platforms.map(({ name, title, maxCpus }) => [name, `1-${maxCpus}`, title]);
-  blocks.push([paint(style, 'bold', 'platforms'), ...indented(table(left('name', 'CPUs', 'machine'), rows))]);
+  const blocks = groups.map(({ title, scenarios }) =>
+    block(
+      title,
+      broken(
+        indented(
+          table(
+            left('scenario', 'variants', 'what it is about'),
+            scenarios.map((s) => [s.name, String(s.variants.length), s.title]),
+          ),
+        ),
+      ),
+    ),
+  );
+  blocks.push(block('platforms', broken(indented(table(left('name', 'CPUs', 'machine'), rows)))));
+  blocks.push(['flushlab list SCENARIO: its variants with what each must show, its parameters and states']);
   return blocks.map((lines) => lines.join('\n')).join('\n\n');
+}
+
+/** All that scenarios say of themselves. */
+export function listText(scenarios: readonly Scenario[], style: Style): string {
+  return scenarios.map((scenario) => scenarioText(scenario, style).join('\n')).join('\n\n');
 }
 
 function scenarioText(scenario: Scenario, style: Style): string[] {

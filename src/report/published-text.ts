@@ -19,13 +19,15 @@ export function publishedText(rows: readonly ComparisonRow[], style: Style): str
     const own = rows.filter((row) => row.record === record.id);
     if (own.length === 0) return [];
     const [{ unit }] = own;
-    const head = `${record.id}: ${record.quantity}, by ${record.varied}, ${unit}`;
+    const head = wrap(`${record.id}: ${record.quantity}, by ${record.varied}, ${unit}`, '', '  ');
     const about = `${record.conditions}. ${record.source}.`;
     const lines = table(
       COLUMNS,
       own.map((row) => cells(row)),
     ).map((line) => `  ${line}`);
-    return [[paint(style, 'bold', head), ...wrap(about, '  ', '  '), ...lines].join('\n')];
+    return [
+      [...head.map((line) => paint(style, 'bold', line)), ...wrap(about, '  ', '  '), ...lines].join('\n'),
+    ];
   });
   return [...blocks, summary(rows, style)].join('\n\n');
 }
@@ -61,6 +63,6 @@ function summary(rows: readonly ComparisonRow[], style: Style): string {
   const judged = rows.filter(({ limit }) => limit !== undefined);
   const failed = judged.filter(({ holds }) => !holds);
   const predicted = judged.filter(({ isCalibrated }) => !isCalibrated).length;
-  const text = `${judged.length - failed.length} of ${judged.length} hold; ${predicted} of them were calibrated on nothing.`;
+  const text = `${judged.length - failed.length} of ${judged.length} hold; nothing was calibrated on ${predicted} of the ${judged.length}.`;
   return paint(style, failed.length > 0 ? 'red' : 'green', text);
 }

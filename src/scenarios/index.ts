@@ -108,14 +108,17 @@ export const hypervisorScenarios: readonly Scenario[] = [
   vmidRollover,
 ];
 
-export const scenarios: readonly Scenario[] = [
-  tlbShootdown,
-  randomCoherency,
-  ...races,
-  ...flushScenarios,
-  ...asidScenarios,
-  ...hypervisorScenarios,
-];
+/** All of them, in groups for those who look around. */
+export const scenarioGroups: readonly { readonly title: string; readonly scenarios: readonly Scenario[] }[] =
+  [
+    { title: 'TLB shootdown, and random tests of the machine', scenarios: [tlbShootdown, randomCoherency] },
+    { title: 'bugs that were real ones', scenarios: races },
+    { title: 'who needs which flush', scenarios: flushScenarios },
+    { title: 'address-space identifiers', scenarios: asidScenarios },
+    { title: 'hypervisors and guests', scenarios: hypervisorScenarios },
+  ];
+
+export const scenarios: readonly Scenario[] = scenarioGroups.flatMap((group) => group.scenarios);
 
 /** @throws ScenarioError naming the scenarios there are */
 export function findScenario(name: string): Scenario {

@@ -112,9 +112,25 @@ describe('list and platform', () => {
   });
 
   it('list as text fits a terminal of 100 columns', async () => {
-    const { stdout } = await inProcess('list');
-    for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
-    expect(stdout).toMatch(/cross-call +nothing +local flush/);
+    const { stdout: overview } = await inProcess('list');
+    for (const { name } of scenarios) expect(overview).toContain(`\n  ${name} `);
+    for (const name of Object.keys(platforms)) expect(overview).toContain(`\n  ${name} `);
+    const { stdout: details } = await inProcess('list', ...scenarios.map(({ name }) => name));
+    expect(details).toMatch(/cross-call +nothing +local flush/);
+    for (const line of `${overview}\n${details}`.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
+  });
+
+  it('list --json of a name is that scenario alone', async () => {
+    const { stdout } = await inProcess('list', 'zap-dirty', '--json');
+    const listed = JSON.parse(stdout);
+    expect(listed.scenarios.map((s: { name: string }) => s.name)).toEqual(['zap-dirty']);
+    expect(listed.platforms).toEqual([]);
+  });
+
+  it('list of a name that is none says what there is', async () => {
+    const { code, stdout, stderr } = await inProcess('list', 'nonsense');
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(/there is no scenario 'nonsense': use one of tlb-shootdown, /);
   });
 
   it('platform prints what --platform reads back', async () => {

@@ -102,6 +102,16 @@ describe('entering and leaving a guest', () => {
     ['a table beyond memory', { stage2Root: 1 << 20 }, /use a page of memory/],
     ['a table within a page', { stage2Root: 0x30010 }, /use a page of memory/],
     ['an ASID of nine bits', { registers: { ...guestOn, asid: 256 } }, /use 0 to 255/],
+    [
+      'a root table within a page',
+      { registers: { ...guestOn, rootIpa: 0x20010 } },
+      /root table of a guest at 0x20010; use a page below 4 GB/,
+    ],
+    [
+      'a root table above 4 GB',
+      { registers: { ...guestOn, rootIpa: 2 ** 32 } },
+      /root table of a guest at 0x100000000; use a page below 4 GB/,
+    ],
   ];
   it.each(wrong)('refuses %s', (_, change, message) => {
     const guest = guestOf();

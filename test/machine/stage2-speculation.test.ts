@@ -107,7 +107,10 @@ describe('a speculative walk of a guest', () => {
       ({ stage2 }) => stage2.map(IPA, FRAME, STAGE2_RIGHTS & ~PTE.ACCESSED),
     ],
     ['stage 2 maps to no memory', ({ stage2 }) => stage2.map(IPA, 0x100_0000, STAGE2_RIGHTS)],
-    ['goes by a table that stage 2 does not map', ({ machine, stage2 }) => machine.poke(stage2.entryAt(0x21000), 0)],
+    [
+      'goes by a table that stage 2 does not map',
+      ({ machine, stage2 }) => machine.poke(stage2.entryAt(0x21000), 0),
+    ],
   ])('leaves nothing and faults nowhere for a page that %s', (_, spoil) => {
     const lab = labOf();
     spoil(lab);

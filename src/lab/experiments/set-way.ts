@@ -7,6 +7,7 @@ import {
   abuseEmulations,
   abuseWorkload,
   GUEST_TABLES,
+  isDoneAtOnce,
 } from './bench/guest-abuse.ts';
 import { mean, present, runBench, tenth } from './bench/run-bench.ts';
 import { nameIn, numberIn } from './bench/values.ts';
@@ -65,7 +66,7 @@ export const setWay: Experiment = {
   parameters,
   measures: {
     flush: { title: 'until the caches are empty, as far as the guest can tell', unit: 'cycles' },
-    sweep: { title: 'all of the guest’s operations, the ones that do nothing included', unit: 'cycles' },
+    more: { title: 'each operation after it that does nothing any more', unit: 'cycles' },
     stall: { title: 'longest wait of another guest for this CPU', unit: 'cycles' },
     lost: { title: 'what each guest on another CPU loses a time, all told', unit: 'cycles' },
     again: { title: 'using the same pages once more afterwards', unit: 'cycles' },
@@ -101,7 +102,7 @@ export const setWay: Experiment = {
     const flush = each(ABUSE_NOTE.FLUSH);
     return present({
       flush,
-      sweep: each(ABUSE_NOTE.SWEEP),
+      ...(isDoneAtOnce(bench) && { more: each(ABUSE_NOTE.MORE) }),
       stall: each(ABUSE_NOTE.STALL),
       lost: mean(others.map(({ notes }) => (notes[ABUSE_NOTE.LOST] ?? 0) / ROUNDS)),
       again: each(ABUSE_NOTE.AGAIN),

@@ -24,6 +24,12 @@ export function withoutForcedWriteBack(platform: Platform): string | undefined {
   return `stage 2 cannot overrule the guest: ${fact(platform, 'virtualization.forcedWriteBack')}`;
 }
 
+/** Why there is no register of memory types to trap, or undefined if there is. */
+export function withoutTypes(platform: Platform): string | undefined {
+  if (mayBypass(platform)) return undefined;
+  return `a guest has no register of memory types: ${fact(platform, 'virtualization.guestCaching')}`;
+}
+
 /** May a guest's data accesses go past the caches? */
 export const mayBypass = ({ virtualization }: Platform): boolean => virtualization?.guestCaching !== 'none';
 

@@ -50,7 +50,7 @@ import { bootTable } from '../../machine/device.ts';
 import { PAGE_BYTES } from '../../machine/platform.ts';
 import { takeTurns } from '../flush/turns.ts';
 import { defineHypervisorScenario } from './define-hypervisor.ts';
-import { withoutMaintenance } from './uncached-facts.ts';
+import { withoutMaintenance, withoutTypes } from './uncached-facts.ts';
 import { aloneVariants } from './uncached-mapping-alone.ts';
 import { sharedVariants } from './uncached-mapping-shared.ts';
 import { MappingTurns, type SharedPage } from './uncached-mapping-turns.ts';
@@ -63,7 +63,10 @@ const RIGHTS = USED | PTE.WRITE;
 
 const variants: readonly MappingVariant[] = [...aloneVariants, ...sharedVariants].map((variant) => ({
   ...variant,
-  unsupported: (platform) => withoutMaintenance(platform) ?? variant.unsupported?.(platform),
+  unsupported: (platform) =>
+    withoutMaintenance(platform) ??
+    (variant.trapsTypes === true ? withoutTypes(platform) : undefined) ??
+    variant.unsupported?.(platform),
 }));
 
 interface Layout {

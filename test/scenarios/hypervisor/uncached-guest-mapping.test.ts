@@ -70,5 +70,6 @@ describe('uncached-guest-mapping', () => {
       p.maintenance.byAddress = 'local';
     });
     expect(variantOf('alone').unsupported?.(local)).toMatch(/misses other CPUs’ caches/);
+    expect(variantOf('mair-trap').unsupported?.(platforms['riscv-h'])).toMatch(/no register of memory types/);
   });
 });

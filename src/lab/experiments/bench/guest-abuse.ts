@@ -40,12 +40,19 @@ export interface AbuseBench {
 }
 
 /** Figures in the notes of the guest's CPU: sums over the measured rounds; of the others: cycles that they have lost. */
-export const ABUSE_NOTE = { FLUSH: 0, SWEEP: 1, STALL: 2, AGAIN: 3, LOST: 4 } as const;
+export const ABUSE_NOTE = { FLUSH: 0, MORE: 1, STALL: 2, AGAIN: 3, LOST: 4 } as const;
+
+/** Does the first operation empty everything, and the rest nothing? */
+export const isDoneAtOnce = ({ emulation }: Pick<AbuseBench, 'emulation'>): boolean =>
+  emulation !== 'to-the-letter' && emulation !== 'untrapped';
 
 /** Tables of stage 1: the root and, for so little memory, two of the next level and two leaves. */
 export const GUEST_TABLES = 5;
-const BYSTANDER_PAGES = 4;
-const BYSTANDER_WORK = 50_000;
+/** More than an L1 holds. */
+const BYSTANDER_PAGES = 16;
+const BYSTANDER_WORK = 200_000;
+/** Operations that a guest goes on with where the first has done it all. */
+const MORE = 8;
 const QUIET_PASSES = 8;
 const WARM_ROUNDS = 1;
 const FLUSH = { clean: true, invalidate: true };
@@ -127,7 +134,7 @@ class Watch {
   longest = 0;
   readonly preemption: Preemption;
   private readonly cpu: Cpu;
-  private since = 0;
+  private since = -1;
 
   constructor(cpu: Cpu) {
     this.cpu = cpu;
@@ -146,12 +153,17 @@ class Watch {
     };
   }
 
-  begin(): void {
+  /** An operation of the guest: before and after it somebody else could run. */
+  *during(operation: () => Steps): Steps {
     this.since = this.cpu.clock;
+    yield* operation();
+    this.look();
+    this.since = -1;
   }
 
   /** Whoever waits could run now. */
-  look(): void {
+  private look(): void {
+    if (this.since < 0) return;
     this.longest = Math.max(this.longest, this.cpu.clock - this.since);
     this.since = this.cpu.clock;
   }
@@ -167,21 +179,18 @@ function* abuse(
 ): Steps {
   const { notes } = cpu.hw;
   const levels = setWayLevels(cpu.machine.platform);
+  const empty = isDoneAtOnce(bench) ? first : sweep;
   // The other guests find out how fast they are when nobody disturbs them.
   yield* meeting.meet();
   yield* meeting.meet();
   for (let round = -WARM_ROUNDS; round < bench.rounds; round++) {
-    let flush = 0;
+    let emptied = { flush: 0, more: 0 };
     let again = 0;
     yield* vcpu.runOn(cpu, () => storeEach(cpu, used, round));
     yield* meeting.meet();
     watch.longest = 0;
-    const began = cpu.clock;
     yield* vcpu.runOn(cpu, function* () {
-      flush = yield* sweep(cpu, levels, watch);
-    });
-    const swept = cpu.clock - began;
-    yield* vcpu.runOn(cpu, function* () {
+      emptied = yield* empty(cpu, levels, watch);
       const from = cpu.clock;
       yield* storeEach(cpu, used, round);
       again = cpu.clock - from;
@@ -193,29 +202,40 @@ function* abuse(
     });
     yield* meeting.meet();
     if (round < 0) continue;
-    notes[ABUSE_NOTE.SWEEP] += swept;
-    notes[ABUSE_NOTE.FLUSH] += bench.emulation === 'to-the-letter' || bench.emulation === 'untrapped' ? swept : flush;
+    notes[ABUSE_NOTE.FLUSH] += emptied.flush;
+    notes[ABUSE_NOTE.MORE] += emptied.more;
     notes[ABUSE_NOTE.STALL] += watch.longest;
     notes[ABUSE_NOTE.AGAIN] += again;
   }
 }
 
-/** All of the guest’s operations. @returns cycles of the first */
-function* sweep(cpu: Cpu, levels: readonly LevelShape[], watch: Watch): Steps<number> {
-  let first = -1;
+/** What it costs to empty the caches, and what an operation costs that comes after. */
+interface Emptied {
+  readonly flush: number;
+  readonly more: number;
+}
+
+/** The guest goes through all sets and ways. */
+function* sweep(cpu: Cpu, levels: readonly LevelShape[], watch: Watch): Steps<Emptied> {
+  const began = cpu.clock;
   for (const { level, sets, ways } of levels) {
     for (let way = 0; way < ways; way++) {
       for (let set = 0; set < sets; set++) {
-        const began = cpu.clock;
-        watch.begin();
-        yield* cpu.guestSetWay(level, set, way, FLUSH);
-        watch.look();
-        if (first < 0) first = cpu.clock - began;
+        yield* watch.during(() => cpu.guestSetWay(level, set, way, FLUSH));
       }
     }
   }
   yield* cpu.dsb();
-  return first;
+  return { flush: cpu.clock - began, more: 0 };
+}
+
+/** The guest knows that the first operation does it all: a nuisance need not go on, but some guests do. */
+function* first(cpu: Cpu, [{ level }]: readonly LevelShape[], watch: Watch): Steps<Emptied> {
+  const began = cpu.clock;
+  yield* watch.during(() => cpu.guestSetWay(level, 0, 0, FLUSH));
+  const flush = cpu.clock - began;
+  for (let n = 0; n < MORE; n++) yield* cpu.guestSetWay(level, 0, 0, FLUSH);
+  return { flush, more: (cpu.clock - began - flush) / MORE };
 }
 
 function* storeEach(cpu: Cpu, pages: readonly number[], value: number): Steps {
@@ -228,31 +248,30 @@ function* storeEach(cpu: Cpu, pages: readonly number[], value: number): Steps {
 /** A guest that works, and looks at its pages from time to time. */
 function* standBy(cpu: Cpu, vcpu: Vcpu, used: readonly number[], bench: AbuseBench, meeting: Meeting): Steps {
   const { notes } = cpu.hw;
+  let took = 0;
   const pass = function* (): Steps {
+    const began = cpu.clock;
     yield* readEach(cpu, used);
     yield* cpu.compute(BYSTANDER_WORK);
+    took = cpu.clock - began;
   };
-  let quiet = 0;
   yield* meeting.meet();
   yield* vcpu.runOn(cpu, function* () {
-    for (let n = 0; n < QUIET_PASSES; n++) {
-      const began = cpu.clock;
-      yield* pass();
-      quiet = cpu.clock - began;
-    }
+    for (let n = 0; n < QUIET_PASSES; n++) yield* pass();
   });
+  const quiet = took;
   yield* meeting.meet();
   for (let round = -WARM_ROUNDS; round < bench.rounds; round++) {
     yield* meeting.meet();
-    yield* meeting.arrive();
     let lost = 0;
+    const watched = function* (): Steps {
+      yield* pass();
+      lost += took - quiet;
+    };
     yield* vcpu.runOn(cpu, function* () {
-      for (let isOver = false; !isOver; ) {
-        isOver = yield* meeting.isOver();
-        const began = cpu.clock;
-        yield* pass();
-        lost += cpu.clock - began - quiet;
-      }
+      yield* meeting.meetDoing(watched);
+      // What has been taken from its caches until then, it notices now.
+      yield* watched();
     });
     if (round >= 0) notes[ABUSE_NOTE.LOST] += lost;
   }
