@@ -5,7 +5,8 @@
  *
  * Deviations from the machine, besides those of x86-64:
  * - one core a CPU: the second hardware threads are left out
- * - 2.5 MB of L3 a socket would be 20: physical memory is 8 MB here, and one L3 stands for both (machine/sockets.ts)
+ * - one L3 of 5 MB stands for the two of 20 MB: physical memory is 8 MB here, and which socket a line is near to is
+ *   kept without a second cache (machine/sockets.ts)
  * - the clock is that with all cores at work; which one was set when the figures were taken is not known
  */
 import { definePlatform } from './define.ts';
@@ -52,6 +53,11 @@ export const x86Haswell = definePlatform({
     ...x86_64.sources,
     clockMHz: `${E5}: 2.4 GHz; 2.6 with all cores at work, from memory`,
     maxCpus: `${E5}: 2 sockets of 8 cores; ${LATR}: 16 cores on two sockets`,
+    'l1d.sizeBytes': `${E5}: 32 KB, 8 ways`,
+    'l1i.sizeBytes': 'as l1d.sizeBytes',
+    'l2.sizeBytes': `${E5}: 256 KB, 8 ways`,
+    'shared.sizeBytes': `an eighth of twice 20 MB, 20 ways (${E5}); see the deviations above`,
+    'mmu.tlb.data.entries': 'as the client part: realworldtech.com/haswell-cpu/5, 64 entries for 4 KB pages',
     'sockets.cpusEach': `${E5}: 8 cores a socket`,
     'sockets.cacheToCacheCycles': `118 ns between cores of two Broadwell E5-2695 v4, the nearest relative: ${C2C}`,
     'sockets.memoryCycles': 'estimate: some 130 ns, half as much again as local memory',

@@ -31,6 +31,11 @@ describe.each(all)('platform $name', (platform) => {
     expect(costs.map(([name]) => `costs.${name}`).filter((path) => !platform.sources[path])).toEqual([]);
   });
 
+  it('says where everything about its sockets comes from', () => {
+    const figures = Object.keys(platform.sockets ?? {}).map((name) => `sockets.${name}`);
+    expect(figures.filter((path) => !platform.sources[path])).toEqual([]);
+  });
+
   it('gives no source for a figure that it does not have', () => {
     expect(Object.keys(platform.sources).filter((path) => at(platform, path) === undefined)).toEqual([]);
   });

@@ -8,6 +8,7 @@ import { flushRange } from './flush-range.ts';
 import { initiators } from './initiators.ts';
 import { lazyTlb } from './lazy-tlb.ts';
 import { madvise } from './madvise.ts';
+import { setWay } from './set-way.ts';
 import { shootdown } from './shootdown.ts';
 import { sockets } from './sockets.ts';
 import { unmapBatching } from './unmap-batching.ts';
@@ -25,6 +26,7 @@ const all: readonly Experiment[] = [
   asidRollover,
   worlds,
   flushInterface,
+  setWay,
 ];
 
 /** By name, in the order in which they are listed. */

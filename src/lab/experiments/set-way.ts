@@ -6,8 +6,8 @@ import {
   type AbuseEmulation,
   abuseEmulations,
   abuseWorkload,
-  GUEST_TABLES,
   isDoneAtOnce,
+  tablePages,
 } from './bench/guest-abuse.ts';
 import { mean, present, runBench, tenth } from './bench/run-bench.ts';
 import { nameIn, numberIn } from './bench/values.ts';
@@ -86,7 +86,7 @@ export const setWay: Experiment = {
   async measure({ platform, parameters: given, seed }) {
     const memory = numberIn(given, parameters, 'memory');
     const percent = (name: string, of: number) => Math.round((numberIn(given, parameters, name) * of) / 100);
-    const resident = percent('resident', memory - GUEST_TABLES);
+    const resident = percent('resident', memory - tablePages(platform, memory));
     const bench: AbuseBench = {
       emulation: nameIn<AbuseEmulation>(given, parameters, 'emulation'),
       memory,

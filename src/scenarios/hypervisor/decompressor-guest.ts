@@ -31,7 +31,8 @@ export interface GuestLayout {
 }
 
 const PREFIX = 'guest-';
-const PAGES = 12;
+/** Its tables, the image, and some that it never uses. */
+const PAGES = 8;
 /** Those without a device: a decompressor drives none. */
 const names = (Object.keys(setWayEmulations) as EmulationName[]).filter(
   (name) => emulationOf(name).device !== true,

@@ -38,10 +38,12 @@ interface Layout {
   readonly data: readonly number[];
 }
 
+/** For its tables of stage 1. */
+const TABLE_PAGES = 5;
 const DATA_PAGES = 2;
 const LINES_A_PAGE = 4;
 /** That the guest never uses. */
-const IDLE_PAGES = 3;
+const IDLE_PAGES = 2;
 /** Values of a round that the guest stores with caches on, and with caches off. */
 const ON = 0x100;
 const OFF = 0x200;
@@ -82,7 +84,7 @@ export default defineHypervisorScenario<Layout>({
     const { onDemand, device } = emulationFor(variant);
     const { layout, own } = layHypervisor(machine, { numbers: [1] }, (boot, lock) => {
       const vm = new BootVm(boot, lock('VM'), 0, {
-        ...{ name: 'guest', vcpus: 1, pages: 12 + DATA_PAGES + IDLE_PAGES },
+        ...{ name: 'guest', vcpus: 1, pages: TABLE_PAGES + DATA_PAGES + IDLE_PAGES },
         permissions: onDemand ? 0 : STAGE2_RAM,
       });
       const root = vm.stage1Root();

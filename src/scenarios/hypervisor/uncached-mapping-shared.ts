@@ -140,10 +140,9 @@ export const sharedVariants: readonly MappingVariant[] = [
     policy: COHERENT,
     trapsTypes: true,
     expectOn: (platform) =>
-      withoutSay(platform) ??
-      (isMangled(platform)
+      isMangled(platform)
         ? deviceReadsOld(platform, 'the guest maps its buffer uncached and gets it cached')
-        : clean(`the trap leaves the guest’s types alone: ${typesFact(platform)}`)),
+        : clean(`the trap leaves the guest’s types alone: ${typesFact(platform)}`),
   },
   {
     name: 'mair-trap-stage-2',

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { withoutUncachedTypes } from '../../../src/hypervisor/guest-memory/memory-type-trap.ts';
-import type { Trap } from '../../../src/machine/cpu.ts';
+import { Vcpu } from '../../../src/hypervisor/vcpu.ts';
+import type { Cpu, MemoryTypes, Steps, Trap } from '../../../src/machine/cpu.ts';
 import { platforms } from '../../../src/platforms/index.ts';
+import { endOf, type GuestRoom, runGuests } from '../../support/hypervisor.ts';
 
 const before = { rootIpa: 0x1000, asid: 2, mmuOn: false, cachesOn: false };
 const trap: Trap = { kind: 'control', before, after: { ...before, memoryTypes: [0, 1, 2] } };
@@ -22,5 +24,27 @@ describe('the trap of MAIR', () => {
       operation: { clean: true, invalidate: true },
     };
     expect(withoutUncachedTypes(platforms['cortex-a53'], other)).toBeUndefined();
+  });
+});
+
+describe('a vCPU', () => {
+  it('keeps its memory types while it is out', () => {
+    const seen: (MemoryTypes | undefined)[] = [];
+    const look = function* (cpu: Cpu): Steps {
+      yield* cpu.isb();
+      seen.push(cpu.guestEntry?.registers.memoryTypes);
+    };
+    const program = function* (cpu: Cpu, { host, layout }: GuestRoom): Steps {
+      const vcpu = new Vcpu(host, layout.vms[0], 0);
+      yield* vcpu.runOn(cpu, () => look(cpu));
+      yield* vcpu.runOn(cpu, () => cpu.guestMemoryTypes([0, 2, 1]));
+      yield* vcpu.runOn(cpu, () => look(cpu));
+      yield* vcpu.runOn(cpu, () => cpu.guestMemoryTypes([0, 1, 2]));
+      yield* vcpu.runOn(cpu, () => look(cpu));
+    };
+    const { result } = runGuests({ platform: platforms['cortex-a53'], programs: [program] });
+    expect(endOf(result)).toBe('clean');
+    // What says that each means itself says nothing.
+    expect(seen).toEqual([undefined, [0, 2, 1], undefined]);
   });
 });

@@ -15,12 +15,12 @@ import { kvmSetWay } from '../../../hypervisor/set-way/kvm.ts';
 import { setWayToTheLetter } from '../../../hypervisor/set-way/to-the-letter.ts';
 import { xenSetWay } from '../../../hypervisor/set-way/xen.ts';
 import { Vcpu } from '../../../hypervisor/vcpu.ts';
-import { type LevelShape, setWayLevels } from '../../../kernel/set-way.ts';
 import { USED } from '../../../kernel/kernel.ts';
+import { type LevelShape, setWayLevels } from '../../../kernel/set-way.ts';
 import { PTE } from '../../../machine/attributes.ts';
 import type { Cpu, Steps } from '../../../machine/cpu.ts';
 import type { Machine } from '../../../machine/machine.ts';
-import { PAGE_BYTES } from '../../../machine/platform.ts';
+import { PAGE_BYTES, type Platform } from '../../../machine/platform.ts';
 import type { Workload } from '../../../program/workload.ts';
 import { layMeeting, Meeting, type MeetingLayout } from './meeting.ts';
 
@@ -46,8 +46,17 @@ export const ABUSE_NOTE = { FLUSH: 0, MORE: 1, STALL: 2, AGAIN: 3, LOST: 4 } as 
 export const isDoneAtOnce = ({ emulation }: Pick<AbuseBench, 'emulation'>): boolean =>
   emulation !== 'to-the-letter' && emulation !== 'untrapped';
 
-/** Tables of stage 1: the root and, for so little memory, two of the next level and two leaves. */
-export const GUEST_TABLES = 5;
+/** Pages of the tables of stage 1 that map so many pages from GUEST_RAM on, which is at the beginning of a table. */
+export function tablePages({ mmu }: Platform, pages: number): number {
+  let span = 1 << 20;
+  let tables = 0;
+  for (const { bits } of mmu.levels) {
+    const each = Math.max(1, ((1 << bits) * mmu.entryBytes) / PAGE_BYTES);
+    tables += each * Math.ceil(pages / span);
+    span >>= bits;
+  }
+  return tables;
+}
 /** More than an L1 holds. */
 const BYSTANDER_PAGES = 16;
 const BYSTANDER_WORK = 200_000;
@@ -107,7 +116,8 @@ function lay(machine: Machine, { memory, resident, accessed, emulation }: AbuseB
     const used: number[][] = [];
     const vms = numbers.map((_, index) => {
       const isAbuser = index === 0;
-      const pages = isAbuser ? memory : GUEST_TABLES + BYSTANDER_PAGES;
+      const tables = tablePages(machine.platform, isAbuser ? memory : BYSTANDER_PAGES);
+      const pages = isAbuser ? memory : tables + BYSTANDER_PAGES;
       const vm = new BootVm(boot, lock(`VM ${index}`), index, { name: `VM ${index}`, vcpus: 1, pages });
       const root = vm.stage1Root();
       const ipas = Array.from({ length: isAbuser ? accessed : BYSTANDER_PAGES }, () => vm.pages(1));
@@ -118,7 +128,7 @@ function lay(machine: Machine, { memory, resident, accessed, emulation }: AbuseB
       if (isAbuser && emulation === 'kvm') {
         // KVM gives a page when it is used first.
         const { ipa, frames } = made.slots[0];
-        for (let page = GUEST_TABLES + resident; page < frames.length; page++) {
+        for (let page = tables + resident; page < frames.length; page++) {
           machine.poke(vm.stage2Entry(ipa + page * PAGE_BYTES), 0);
         }
       }
