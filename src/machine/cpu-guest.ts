@@ -147,8 +147,22 @@ export class CpuGuest extends CpuMaintenance {
 
   /** What the CPU runs for an interrupt that it has just taken; in a guest with exit and entry around it. */
   interruptHandler(vectors: AccessVectors<this>, vector: number): Steps {
-    if (!this.inGuest) return vectors.interrupt(this, vector);
-    return this.asHost(vectors.interrupt(this, vector));
+    const own = vectors.interrupt(this, vector);
+    const handler = this.inGuest ? this.asHost(own) : own;
+    return this.hw.ctl[CTL.WALK_ACTIVE] === 0 ? handler : this.withinWalk(handler);
+  }
+
+  /**
+   * A handler that has come into a walk. There is one walker: what the handler walks for is not to make it forget that
+   * an invalidate has come for the walk before, which therefore starts again.
+   */
+  private *withinWalk(handler: Steps): Steps {
+    const { ctl, counters } = this.hw;
+    const walks = counters[COUNT.walks];
+    yield* handler;
+    if (counters[COUNT.walks] === walks) return;
+    ctl[CTL.WALK_ACTIVE] = 1;
+    ctl[CTL.WALK_CANCELLED] = 1;
   }
 
   protected override resolve(va: number, code: number, write: boolean, fetch: boolean): Steps<boolean> {

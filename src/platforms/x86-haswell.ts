@@ -67,15 +67,16 @@ export const x86Haswell = definePlatform({
     'sockets.broadcastLatencyCycles': 'not used: no broadcast',
     'costs.sharedHitCycles': 'estimate: some 19 ns, more than on the client part, whose ring is shorter',
     'costs.memoryCycles': 'estimate: some 88 ns, registered DDR4',
-    'costs.cacheToCacheCycles': `derived: 28 ns for eight cores, on the line from the 21 ns of a Haswell of four cores to the 44 of a Broadwell of eighteen (${C2C})`,
+    'costs.cacheToCacheCycles': `derived: 28 ns for eight cores, on the line from the 21 ns of a Haswell of four cores to the 44 of a Broadwell of eighteen (${C2C}). Chosen with the curves of madvise in sight`,
     'costs.upgradeCycles': 'estimate: the L3 and a snoop, without data',
     'costs.isbCycles':
       'estimate: next to nothing, for INVLPG and MOV to CR3 serialise by themselves (Intel manuals, vol. 3, 8.3, from memory), and Linux has no other instruction there',
     'costs.tlbInvalidateCycles': `${HANSEN}: INVLPG 216 cycles`,
     'costs.ipiSendCycles':
-      'estimate: a WRMSR of some 120 cycles to the interrupt command register of an x2APIC, which reaches up to sixteen CPUs of a cluster at once, and so is shared by them',
+      'estimate: a WRMSR of some 120 cycles to the interrupt command register of an x2APIC, which reaches up to sixteen CPUs of a cluster at once, and so is shared by them. Chosen with the curves of madvise in sight',
     'costs.ipiLatencyCycles': `calibrated on ${AMIT}: 775 ns are this and the entry, two flushes of a page (page-table isolation), and the lines that move`,
-    'costs.interruptEntryCycles': `estimate: part of the same sum, see costs.ipiLatencyCycles`,
+    'costs.interruptEntryCycles':
+      'estimate: part of the same sum, see costs.ipiLatencyCycles; chosen with the curves of madvise in sight',
     'costs.interruptExitCycles': 'estimate: end of interrupt and IRET',
     'costs.faultEntryCycles': 'estimate: exception of the hardware, saving registers, change of CR3',
     'costs.faultExitCycles': 'estimate: IRET, restoring registers, change of CR3',

@@ -41,7 +41,7 @@ export const x86IvybridgeEx = definePlatform({
     'mmu.tlb.second.entries': 'as x86-ivybridge',
     'sockets.cpusEach': `${LATR}: 120 cores on eight sockets`,
     'sockets.cacheToCacheCycles':
-      'estimate: 230 ns. Two sockets of the time need 118 (Broadwell) to 136 (github nviennot/core-to-core-latency README); of the other seven sockets three are one hop away and four are two',
+      'estimate: 230 ns. Two sockets of the time need 118 (Broadwell) to 136 (github nviennot/core-to-core-latency README); of the other seven sockets three are one hop away and four are two. Chosen with the 80 us of LATR in sight',
     'sockets.memoryCycles': 'estimate: 230 ns, one or two hops and the memory buffers of the E7',
     'sockets.upgradeCycles': 'estimate: as sockets.cacheToCacheCycles, without the data',
     'sockets.ipiLatencyCycles': 'estimate: twice the crossings of the two-socket machine',

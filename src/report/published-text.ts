@@ -1,5 +1,5 @@
 /** The table of `flushlab cost --against published`. */
-import type { ComparisonRow, Limit } from '../lab/published/compare.ts';
+import type { Basis, ComparisonRow, Limit } from '../lab/published/compare.ts';
 import { type PublishedRecord, publishedRecords } from '../lab/published/records.ts';
 import { type ColumnSpec, paint, type Style, table, wrap } from './text.ts';
 
@@ -53,16 +53,23 @@ function limitText(limit: Limit | undefined): string {
 }
 
 /** What became of a row: whether it holds, and whether it could have been otherwise. */
-export function verdictText({ holds, limit, isCalibrated }: ComparisonRow): string {
+export function verdictText({ holds, limit, basis }: ComparisonRow): string {
   if (!holds) return 'FAILS';
   if (limit === undefined) return 'for information';
-  return isCalibrated ? 'holds; calibrated on it' : 'holds';
+  if (basis === 'calibrated') return 'holds; calibrated on it';
+  return basis === 'in sight' ? 'holds; had in sight' : 'holds';
 }
 
 function summary(rows: readonly ComparisonRow[], style: Style): string {
   const judged = rows.filter(({ limit }) => limit !== undefined);
   const failed = judged.filter(({ holds }) => !holds);
-  const predicted = judged.filter(({ isCalibrated }) => !isCalibrated).length;
-  const text = `${judged.length - failed.length} of ${judged.length} hold; nothing was calibrated on ${predicted} of the ${judged.length}.`;
-  return paint(style, failed.length > 0 ? 'red' : 'green', text);
+  const count = (basis: Basis) => judged.filter((row) => row.basis === basis).length;
+  const text = [
+    `${judged.length - failed.length} of ${judged.length} hold. Parameters were calibrated on ${count('calibrated')} of them;`,
+    `estimates of the machine were chosen with ${count('in sight')} in sight, which shows consistency only;`,
+    `${count('predicted')} are predicted.`,
+  ].join(' ');
+  return wrap(text, '', '')
+    .map((line) => paint(style, failed.length > 0 ? 'red' : 'green', line))
+    .join('\n');
 }

@@ -88,7 +88,7 @@ describe('the simulated curves', () => {
       expect(Math.abs(deviation)).toBeLessThanOrEqual(0.05);
       expect(limit).toEqual({ within: 0.05 });
     }
-    const calibrated = tlbi.filter(({ isCalibrated }) => isCalibrated);
+    const calibrated = tlbi.filter(({ basis }) => basis === 'calibrated');
     expect(calibrated.map(({ point }) => point)).toEqual(['1', '256']);
     const at = (point: string) => tlbi.find((row) => row.point === point)!.simulated;
     expect(at('512')).toBeLessThan(at('2'));
@@ -118,13 +118,13 @@ describe('the simulated curves', () => {
 describe('the table', () => {
   const row: ComparisonRow = {
     ...{ record: 'latr', point: 'ratio', unit: 'times', simulated: 30, published: 13.3, deviation: 1.25 },
-    ...{ limit: { from: 8, to: 20 }, isCalibrated: false, holds: false },
+    ...{ limit: { from: 8, to: 20 }, basis: 'predicted' as const, holds: false },
   };
 
   it('says what fails, what was calibrated and what is for information', () => {
     expect(verdictText(row)).toBe('FAILS');
     expect(verdictText({ ...row, holds: true })).toBe('holds');
-    expect(verdictText({ ...row, holds: true, isCalibrated: true })).toBe('holds; calibrated on it');
+    expect(verdictText({ ...row, holds: true, basis: 'calibrated' })).toBe('holds; calibrated on it');
     expect(verdictText({ ...row, holds: true, limit: undefined })).toBe('for information');
   });
 

@@ -4,6 +4,7 @@ import { ATTRIBUTE_DEVICE, ATTRIBUTE_NORMAL, ATTRIBUTE_UNCACHED, PTE } from '../
 import type { Vectors } from '../../src/machine/cpu.ts';
 import { SegmentationFault } from '../../src/machine/cpu.ts';
 import type { Platform } from '../../src/machine/platform.ts';
+import { ENTRY } from '../../src/machine/tlb.ts';
 import { entryOf, guestOn, tinyGuests } from '../support/guests.ts';
 import { complete, cpusOf, machineOf, vectorsWith } from '../support/machine.ts';
 
@@ -258,9 +259,9 @@ describe('two stages of translation', () => {
             );
             const { translation } = machine;
             const e = translation.entryTlb.entries;
-            const size = e[translation.entry + 3];
+            const size = e[translation.entry + ENTRY.SIZE];
             const below = (4096 << size) - 1;
-            const pa = ((e[translation.entry + 2] & 0xffff_f000 & ~below) | (va & below)) >>> 0;
+            const pa = ((e[translation.entry + ENTRY.PTE] & 0xffff_f000 & ~below) | (va & below)) >>> 0;
             if (kind !== 'store') expect(value).toBe(pa >>> 12);
             got = { pa, attributes: translation.attributes };
           } catch (error) {

@@ -1,7 +1,8 @@
 /**
  * What kernels do besides what is simulated step by step, in instructions (units of `instructionCycles`). They are
- * estimates for Linux on a 64-bit machine, one set for all experiments and platforms, and no experiment is fitted by
- * them: what the published curves vary does not pass through here, only what it is added to.
+ * estimates for Linux on a 64-bit machine, one set for all experiments and platforms. They were settled with the
+ * published times of madvise on a Haswell in sight; what those curves vary does not pass through here, only what it is
+ * added to.
  */
 export const KERNEL_WORK = {
   /** Entry and exit of a system call with page-table isolation: two changes of CR3 and the saving of registers. */
