@@ -26,6 +26,9 @@ export class Journal {
   private readonly onDone: (line: UnitLine) => void;
   private waiting: UnitLine[] = [];
   private readonly promised: UnitSet;
+  /** Lines that have been taken, and those of them that are on the disk: the first ones. */
+  private taken = 0;
+  private synced = 0;
   private committing: Promise<void> | undefined;
   private failure: unknown;
 
@@ -52,6 +55,7 @@ export class Journal {
   static async open(name: string, header: Header, onDone: (line: UnitLine) => void): Promise<Journal> {
     // One file has one lock, whatever it is called by.
     const path = existsSync(name) ? realpathSync(name) : name;
+    demandFile(path);
     const lock = await lockJournal(path);
     try {
       const done = new UnitSet(header.units);
@@ -89,9 +93,13 @@ export class Journal {
    */
   async add(lines: readonly UnitLine[]): Promise<void> {
     for (const line of lines) {
-      if (!this.done.has(line.unit) && this.promised.add(line.unit)) this.waiting.push(line);
+      if (this.done.has(line.unit) || !this.promised.add(line.unit)) continue;
+      this.waiting.push(line);
+      this.taken++;
     }
-    while (this.failure === undefined && (this.committing || this.waiting.length > 0)) {
+    // Those that were here already may be on their way. What others bring meanwhile is waited for by them.
+    const mine = this.taken;
+    while (this.failure === undefined && this.synced < mine) {
       this.committing ??= this.commit();
       await this.committing;
     }
@@ -106,6 +114,7 @@ export class Journal {
       await writeAll(this.file, lines.map((line) => `${encodeLine(line)}\n`).join(''));
       await this.file.sync();
       this.syncs++;
+      this.synced += lines.length;
       for (const line of lines) {
         this.done.add(line.unit);
         this.onDone(line);
@@ -132,6 +141,14 @@ export class Journal {
       this.lock.release();
     }
   }
+}
+
+/** A device is empty as a new file is, but would be replaced by one. @throws CampaignError */
+function demandFile(path: string): void {
+  if (path !== '' && statSync(path, { throwIfNoEntry: false })?.isFile() !== false) return;
+  throw new CampaignError(
+    `--journal ${path}: is ${path === '' ? 'no name' : 'no file'}: name a file in a folder that exists`,
+  );
 }
 
 /** A file appears with its header, or not at all. */

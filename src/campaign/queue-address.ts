@@ -31,8 +31,9 @@ const FORM = 'use redis://HOST, redis://USER:PASSWORD@HOST:PORT/DATABASE, or red
 /** @throws CampaignError if it is no URL of a Redis server */
 export function parseQueue(text: string): QueueAddress {
   const url = URL.canParse(text) ? new URL(text) : undefined;
+  const [username, password] = [decoded(url?.username), decoded(url?.password)];
   const database = /^\/?(\d{0,4})$/.exec(url?.pathname ?? '');
-  if (!url || !/^rediss?:$/.test(url.protocol) || url.hostname === '' || !database) {
+  if (!url || !/^rediss?:$/.test(url.protocol) || url.hostname === '' || !database || !username || !password) {
     throw new CampaignError(`--queue ${withoutPassword(text)}: is no address of a Redis server: ${FORM}`);
   }
   const port = url.port === '' ? 6379 : Number(url.port);
@@ -42,8 +43,8 @@ export function parseQueue(text: string): QueueAddress {
       host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
       port,
       db,
-      ...(url.username !== '' && { username: decodeURIComponent(url.username) }),
-      ...(url.password !== '' && { password: decodeURIComponent(url.password) }),
+      ...(username.text !== '' && { username: username.text }),
+      ...(password.text !== '' && { password: password.text }),
       ...(url.protocol === 'rediss:' && { tls: {} }),
       connectTimeout: CONNECT_MS,
       // Whoever waits for a server that is being restarted goes on where it was.
@@ -54,8 +55,18 @@ export function parseQueue(text: string): QueueAddress {
   };
 }
 
+/** @returns undefined for what is no percent-encoding of a text */
+function decoded(part = ''): { readonly text: string } | undefined {
+  try {
+    return { text: decodeURIComponent(part) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** What is no URL may have anything in its password, even a slash. */
 function withoutPassword(text: string): string {
-  return text.replace(/\/\/[^@/]*@/, '//').replace(/\s+/g, ' ');
+  return text.replace(/\s+/g, ' ').replace(/\/\/.*@/, '//');
 }
 
 const CONNECT_MS = 5000;

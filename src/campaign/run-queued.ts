@@ -110,12 +110,16 @@ class QueueRunner {
     // What comes too late is nobody's any more.
     asked.catch(() => {});
     try {
-      const late = sleep(patienceSeconds * 1000, 'late' as const, { signal: over.signal }).catch(
-        () => 'stopped' as const,
-      );
-      const first = await Promise.race([asked.then((value) => ({ value })), late]);
-      if (first === 'stopped') return undefined;
-      if (first !== 'late') return first.value;
+      for (;;) {
+        const late = sleep(patienceSeconds * 1000, 'late' as const, { signal: over.signal }).catch(
+          () => 'stopped' as const,
+        );
+        const first = await Promise.race([asked.then((value) => ({ value })), late]);
+        if (first === 'stopped') return undefined;
+        if (first !== 'late') return first.value;
+        // Much has come at once, and takes long to write.
+        if (performance.now() - this.lastNews > patienceSeconds * 1000) break;
+      }
     } finally {
       signal.removeEventListener('abort', stop);
       over.abort();
@@ -170,9 +174,12 @@ class QueueRunner {
   /** Takes what is finished, writes it, and only then takes it out of the queue. */
   private async fetch(): Promise<void> {
     const lost: Posted[] = [];
-    for (const posted of [...this.posted.values()]) {
+    const all = [...this.posted.values()];
+    // Asked one after the other, a server far away would take longer to answer than the workers to work.
+    const states = await Promise.all(all.map(({ id }) => this.queue.getJobState(id)));
+    for (const [i, posted] of all.entries()) {
       if (this.options.signal.aborted) return;
-      const state = await this.queue.getJobState(posted.id);
+      const state = states[i];
       if (state === 'completed') await this.take(posted);
       else if (state === 'failed') await this.giveUp(posted);
       // The server has lost it, or another one that runs this campaign has taken it.

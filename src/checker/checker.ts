@@ -22,6 +22,7 @@ import type { Shadow } from '../machine/shadow.ts';
 import type { MachineState } from '../machine/state.ts';
 import { ENTRY } from '../machine/tlb.ts';
 import { VMID_SHIFT, vmidOfTag } from '../machine/tlb-tag.ts';
+import { physical } from '../machine/translation.ts';
 import { type FindingKind, type FindingRecord, kindNames, readFinding, writeFinding } from './finding.ts';
 import { isPromised, staleKind } from './promises.ts';
 import { ReachableStates } from './reachable.ts';
@@ -160,7 +161,7 @@ export class Checker extends ReachableStates implements CheckPort {
     const old = leafOf(entries, at, stage);
     const tag = entries[at + ENTRY.ASID];
     const filled = entries[at + ENTRY.FILL_EPOCH];
-    const ipa = entries[at + ENTRY.IPA] + (va & 4095);
+    const ipa = physical(entries[at + ENTRY.IPA], entries[at + ENTRY.SIZE], va);
     const word = old.ptePa >>> 2;
     this.report(cpu, {
       kind,
@@ -169,7 +170,7 @@ export class Checker extends ReachableStates implements CheckPort {
       pte: old.pte,
       ptePa: old.ptePa,
       version: old.version,
-      newestPte: shadow.value[word],
+      newestPte: shadow.value[word] >>> 0,
       fillClock: entries[at + ENTRY.FILL_CLOCK],
       write: write ? 1 : 0,
       diagnosis:
@@ -213,7 +214,8 @@ export class Checker extends ReachableStates implements CheckPort {
     for (const { index, ctl, stores } of this.m.cpus) {
       for (let n = ctl[CTL.STORES_IN] - 1; n >= ctl[CTL.STORES_OUT]; n--) {
         const at = ((n >>> 0) % (stores.length / STORE.WORDS)) * STORE.WORDS;
-        if (stores[at + STORE.PA] >>> 2 === word) return { other: index, newestPte: stores[at + STORE.LOW] };
+        if (stores[at + STORE.PA] >>> 2 === word)
+          return { other: index, newestPte: stores[at + STORE.LOW] >>> 0 };
       }
     }
     return undefined;
@@ -310,9 +312,14 @@ export class Checker extends ReachableStates implements CheckPort {
       version++;
       pte = stores[at + STORE.LOW];
     }
+    const epoch = m.nextEpoch();
+    if (version !== shadow.contract[word]) {
+      shadow.contractBefore[word] = shadow.contractEpoch[word];
+      shadow.contractWritten[word] = version === shadow.version[word] ? shadow.writerEpoch[word] : epoch;
+    }
     shadow.contract[word] = version;
     shadow.contractPte[word] = pte;
-    shadow.contractEpoch[word] = m.nextEpoch();
+    shadow.contractEpoch[word] = epoch;
   }
 
   /**

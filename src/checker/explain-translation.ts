@@ -32,7 +32,7 @@ export function translation(f: FindingRecord): Description {
 function guestTranslation(f: FindingRecord, stage: number, freed: boolean): Description {
   const cpu = `CPU ${f.cpu}`;
   const whose = stage === 2 ? 'of stage 2, the host’s' : 'of the guest’s own stage 1';
-  const from = `the table word at ${hex(f.ptePa)}, version ${f.version}: ${entryWords(f.pte)}`;
+  const from = `the table word at ${hex(f.ptePa)}, version ${f.version}: ${entryWords(f.pte, pageOf(f))}`;
   const at = `intermediate ${hex(f.ipa ?? 0)} and physical ${hex(f.pa)} at cycle ${f.clock}`;
   const vmid = `VMID ${vmidOfTag(f.detail)}`;
   const asid = asidOfTag(f.detail);
@@ -57,15 +57,20 @@ function guestTranslation(f: FindingRecord, stage: number, freed: boolean): Desc
   };
 }
 
+/** What a table entry of a finding's stage leads to. */
+function pageOf({ stage }: FindingRecord): string {
+  return stage === 1 ? 'intermediate page' : 'frame';
+}
+
 /** Whose write took the translation away; it may not have left that CPU's write buffer yet. */
 export function tableWrite(f: FindingRecord): string {
   if (f.other >= 0) {
     const still = 'the write is still in its write buffer';
-    return `CPU ${f.other} changed that word to ${entryWords(f.newestPte)}; ${still}, memory has version ${f.newest}`;
+    return `CPU ${f.other} changed that word to ${entryWords(f.newestPte, pageOf(f))}; ${still}, memory has version ${f.newest}`;
   }
   if (f.newest > f.version) {
     const by = `CPU ${f.writer} wrote version ${f.newest} of that word at its cycle ${f.writerClock}`;
-    return `${by}: ${entryWords(f.newestPte)}`;
+    return `${by}: ${entryWords(f.newestPte, pageOf(f))}`;
   }
   if (f.kind === 'freed-frame') {
     return `the frame at ${hex(f.pa - (f.pa % 4096))} went back to the allocator; the table word still maps it`;

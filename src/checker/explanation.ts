@@ -23,12 +23,12 @@ export function wrote(f: FindingRecord): string {
   return `CPU ${f.writer} wrote version ${f.newest} at its cycle ${f.writerClock}`;
 }
 
-/** What a table entry says. */
-export function entryWords(pte: number): string {
-  if (pte < 0 || (pte & PTE.VALID) === 0) return 'no translation';
+/** What a table entry says. @param page what its address is one of */
+export function entryWords(pte: number, page = 'frame'): string {
+  if (pte === -1 || (pte & PTE.VALID) === 0) return 'no translation';
   if ((pte & PTE.TABLE) !== 0) return `a table at ${hex(frame(pte))}`;
   const rights = (pte & PTE.WRITE) !== 0 ? 'writable' : 'read-only';
-  return `frame ${hex(frame(pte))}, ${rights}`;
+  return `${page} ${hex(frame(pte))}, ${rights}`;
 }
 
 export function frame(pte: number): number {

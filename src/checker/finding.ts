@@ -31,6 +31,7 @@ export const diagnoses = [
   'a TLB invalidate acted and the entry survived it',
   'what this CPU remembers of stage 2 was invalidated (by intermediate address), but not what it had made from both stages: an invalidate of the VMID’s stage 1 and combined entries must follow',
   'what was made from both stages was invalidated, but not what this CPU remembers of stage 2 alone: without an invalidate by intermediate address before it, the old translation was used again',
+  'what this CPU remembers of stage 2 was invalidated (by intermediate address) before the table change was visible, and was remembered again: after the invalidate of what had been made from both stages, the old translation was made from it once more',
 ] as const;
 
 /** Words of a record. Numbers only; -1 where one does not apply. */

@@ -1,5 +1,11 @@
 /** What would have prevented a finding, in the operations of the platform it was found on. */
-import { PLACE_FETCHED_AHEAD, PLACE_L1D, PLACE_L1I, PLACE_L2 } from '../machine/check-port.ts';
+import {
+  PLACE_FETCHED_AHEAD,
+  PLACE_L1D,
+  PLACE_L1I,
+  PLACE_L2,
+  PLACE_UNCACHED,
+} from '../machine/check-port.ts';
 import type { Platform } from '../machine/platform.ts';
 import { asidRules } from './asid-rules.ts';
 import type { FindingRecord } from './finding.ts';
@@ -10,6 +16,7 @@ export function remedyOf(finding: FindingRecord, platform: Platform, processors:
     case 'stale-translation':
       if (finding.cpu >= processors) return ioTlb(finding.cpu);
       if (finding.stage === 2) return forStage2(finding.diagnosis, platform);
+      if (finding.stage === 1 && finding.diagnosis === 0) return ofGuest(platform);
       return forTranslation(finding.diagnosis, platform);
     case 'freed-frame':
       if (finding.cpu >= processors) return `${ioTlb(finding.cpu)}, and only then free the frame`;
@@ -65,16 +72,29 @@ function forTranslation(diagnosis: number, platform: Platform): string {
 }
 
 function forStage2(diagnosis: number, platform: Platform): string {
+  if (diagnosis === 6) {
+    return 'a completion barrier (DSB) between the table write and the invalidate by intermediate address';
+  }
   return diagnosis === 1 || diagnosis === 2 ? forTranslation(diagnosis, platform) : stage2Sequence(platform);
 }
 
-/** Linux arch/arm64/kvm/hyp/nvhe/tlb.c, __kvm_tlb_flush_vmid_ipa, from memory. */
+/**
+ * A guest's invalidate that is for one CPU has done what it can: where its CPUs are is the hypervisor's affair (Arm
+ * HCR_EL2.FB; Linux arch/riscv/kvm/tlb.c, kvm_riscv_local_tlb_sanitize).
+ */
+function ofGuest(platform: Platform): string {
+  const forced = platform.broadcast
+    ? 'the hypervisor makes them broadcasts (HCR_EL2.FB), or '
+    : 'the hypervisor ';
+  return `in the guest: ${flushSequence(platform)}; if its invalidates are for one CPU alone: ${forced}invalidates the VMID where a vCPU did not run last`;
+}
+
+/** Linux arch/arm64/kvm/hyp/vhe/tlb.c, __kvm_tlb_flush_vmid_ipa; arch/riscv/kvm/tlb.c, as in hypervisor/stage2-fence.ts. */
 function stage2Sequence({ virtualization }: Platform): string {
-  const [by, where] =
-    virtualization?.stage2Fences === 'local'
-      ? ['local', ', on every CPU that has run the VM since it last was flushed there']
-      : ['broadcast', ''];
-  return `DSB, a ${by} invalidate by intermediate address (IPAS2E1), DSB, a ${by} invalidate of stage 1 of the VMID (VMALLE1), DSB${where}`;
+  if (virtualization?.stage2Fences === 'local') {
+    return 'a fence of both stages (HFENCE.GVMA) on each CPU that runs the VM, and on each other one before it runs the VM again';
+  }
+  return 'DSB, a broadcast invalidate by intermediate address (IPAS2E1), DSB, a broadcast invalidate of stage 1 of the VMID (VMALLE1), DSB';
 }
 
 function flushSequence(platform: Platform): string {
@@ -105,8 +125,13 @@ const DROP_OLD_PAGE =
 
 function forData(finding: FindingRecord, platform: Platform): string {
   const inPrivateCache = finding.place === PLACE_L1D || finding.place === PLACE_L2;
-  if (!inPrivateCache)
-    return `clean the line to the point of coherency on CPU ${finding.writer} after the write`;
+  if (!inPrivateCache) {
+    // Not by set and way, which is for the caches of one CPU, where the line need not be any more.
+    const who = platform.maintenance.byAddress === 'broadcast' ? 'any CPU' : `CPU ${finding.writer}`;
+    const isPast = finding.place === PLACE_UNCACHED && platform.outer?.maintainedBy === 'controller';
+    const outer = isPast ? ', and out of the outer cache through its controller' : '';
+    return `clean the line by its address to the point of coherency, on ${who}, after the write${outer}`;
+  }
   if (isOfAnotherPage(finding)) {
     return `clean and invalidate the lines of the old page on CPU ${finding.cpu} ${DROP_OLD_PAGE}`;
   }

@@ -57,10 +57,10 @@ function isTakenAway(
 export function leafOf(e: Int32Array, at: number, stage: number): Leaf {
   if (stage === 2) {
     const ptePa = e[at + ENTRY.STAGE2_PTE_PA];
-    return { pte: e[at + ENTRY.STAGE2_PTE], ptePa, version: e[at + ENTRY.STAGE2_VERSION] };
+    return { pte: e[at + ENTRY.STAGE2_PTE] >>> 0, ptePa, version: e[at + ENTRY.STAGE2_VERSION] };
   }
   const isGuest = e[at + ENTRY.STAGE2_PTE_PA] >= 0;
-  const pte = e[at + (isGuest ? ENTRY.STAGE1_PTE : ENTRY.PTE)];
+  const pte = e[at + (isGuest ? ENTRY.STAGE1_PTE : ENTRY.PTE)] >>> 0;
   return { pte, ptePa: e[at + ENTRY.PTE_PA], version: e[at + ENTRY.PTE_VERSION] };
 }
 

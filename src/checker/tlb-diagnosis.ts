@@ -25,6 +25,11 @@ interface Invalidate {
   readonly tag: number;
 }
 
+/** One that has been issued and has not acted. */
+interface Queued extends Invalidate {
+  readonly issued: number;
+}
+
 /** Index into `diagnoses`. @param filled when the entry was made @param pteWord index of the word that it was made from */
 export function diagnoseStage1(
   m: MachineState,
@@ -63,33 +68,50 @@ export function diagnoseStage2(
   const ofBoth = ({ kind, tag }: Invalidate) => isWhole(kind) && namesVmid(kind, vmidOfTag(tag), vmid);
   const ofStage2 = (invalidate: Invalidate) => coversIpa(invalidate, ipa, vmid);
   const wanted = filled === undefined ? ofStage2 : ofBoth;
-  if (isUnderWay(m, cpu, wanted)) return 1;
-  const changed = shadow.writerEpoch[pteWord];
+  const promised = shadow.contractEpoch[pteWord];
+  // What was issued after the promise is for a later change.
+  if (isUnderWay(m, cpu, (invalidate) => wanted(invalidate) && invalidate.issued <= promised)) return 1;
+  const changed = changedAt(shadow, pteWord);
   let [both, alone] = [-1, -1];
-  let isEarly = false;
+  let [bothEarly, aloneEarly] = [false, false];
   for (const { invalidate, acted, by } of acting(cpu)) {
-    if (acted <= changed) {
-      isEarly ||= by === shadow.writer[pteWord] && wanted(invalidate);
-      continue;
+    // What acted before the promise of an earlier change was for that one.
+    if (acted <= shadow.contractBefore[pteWord]) break;
+    const isEarly = acted <= changed;
+    if (isEarly && by !== shadow.writer[pteWord]) continue;
+    if (ofBoth(invalidate)) {
+      if (isEarly) bothEarly = true;
+      else both = Math.max(both, acted);
     }
-    if (ofBoth(invalidate)) both = Math.max(both, acted);
-    if (ofStage2(invalidate)) alone = Math.max(alone, acted);
+    if (ofStage2(invalidate)) {
+      if (isEarly) aloneEarly = true;
+      else alone = Math.max(alone, acted);
+    }
   }
-  if (both < 0 && alone < 0) return isEarly ? 2 : 0;
+  const wantedEarly = filled === undefined ? aloneEarly : bothEarly;
+  if (both < 0 && alone < 0) return wantedEarly ? 2 : 0;
   if (both < 0) return 4;
-  if (filled === undefined) return alone < 0 ? 5 : 3;
-  return both > filled ? 3 : 5;
+  if (filled !== undefined && both > filled) return 3;
+  if (alone < 0) return aloneEarly ? 6 : 5;
+  return filled === undefined ? 3 : 5;
+}
+
+/** The epoch in which the change that a promise is about reached memory; Infinity: it has not. */
+function changedAt({ version, contract, contractWritten, writerEpoch }: Shadow, word: number): number {
+  if (version[word] < contract[word]) return Number.POSITIVE_INFINITY;
+  return version[word] === contract[word] ? writerEpoch[word] : contractWritten[word];
 }
 
 /** True if such an invalidate has reached the CPU and not acted yet. */
-function isUnderWay(m: MachineState, cpu: ObservedCpu, wanted: (invalidate: Invalidate) => boolean): boolean {
+function isUnderWay(m: MachineState, cpu: ObservedCpu, wanted: (invalidate: Queued) => boolean): boolean {
   const target = m.cpus[cpu.index];
   const { ctl, queue: q } = target;
   const entries = m.platform.broadcast?.queueEntries ?? 0;
   for (let n = ctl[CTL.QUEUE_HEAD]; n !== ctl[CTL.QUEUE_TAIL]; n++) {
     const at = ((n >>> 0) % entries) * DVM.WORDS;
-    const [kind, from, pages, tag] = [DVM.KIND, DVM.VA, DVM.PAGES, DVM.ASID].map((word) => q[at + word]);
-    if (wanted({ kind, from: from >>> 0, pages, tag })) return true;
+    const words = [DVM.KIND, DVM.VA, DVM.PAGES, DVM.ASID, DVM.EPOCH];
+    const [kind, from, pages, tag, issued] = words.map((word) => q[at + word]);
+    if (wanted({ kind, from: from >>> 0, pages, tag, issued })) return true;
   }
   return false;
 }

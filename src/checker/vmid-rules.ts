@@ -69,7 +69,7 @@ export const vmidRules: Readonly<Record<number, VmidRule>> = {
   [VMID_RULE.TOO_FEW]: {
     title: 'no VMID is left after a rollover',
     found: ({ got, expected }) =>
-      `${got} usable VMIDs for ${expected} CPUs: after a rollover each CPU may hold one, and none is left for the next VM`,
+      `${got} usable VMID${got === 1 ? '' : 's'} for ${expected} CPUs: after a rollover each CPU may hold one, and none is left for the next VM`,
     missing: 'at least one usable VMID more than there are CPUs, number 0 being the host’s',
     remedy: 'use more usable VMIDs than CPUs, as KVM warns (arch/arm64/kvm/vmid.c, kvm_arm_vmid_alloc_init)',
   },

@@ -1,5 +1,4 @@
 /** flushlab campaign status, merge and report: what journals say. */
-import { writeFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { firstFailures } from '../campaign/first-failure.ts';
 import { readJournal } from '../campaign/journal-reader.ts';
@@ -14,7 +13,7 @@ import { toJson } from '../report/json.ts';
 import { plural, thousands } from '../report/text.ts';
 import { codeOf, orUsage } from './campaign-exit.ts';
 import { EXIT } from './errors.ts';
-import { attempt, checkWritable } from './output-file.ts';
+import { checkWritable, writeWhole } from './output-file.ts';
 import { print, stdoutStyle } from './terminal.ts';
 
 /** @param done takes the exit code */
@@ -75,11 +74,11 @@ async function report(path: string, flags: ReportFlags): Promise<number> {
     ['--json', json],
     ['--markdown', markdown],
   ] as const) {
-    if (file !== undefined) checkWritable(option, file);
+    if (file !== undefined) checkWritable(option, file, path);
   }
   const results = await resultsOf(path);
   const write = (option: string, file: string | undefined, text: (of: CampaignResults) => string) => {
-    if (file !== undefined) attempt(option, file, () => writeFileSync(file, text(results)));
+    if (file !== undefined) writeWhole(option, file, text(results));
   };
   write('--junit', junit, campaignJunit);
   write('--json', json, (of) => `${toJson(campaignReport(of))}\n`);

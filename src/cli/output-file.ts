@@ -3,13 +3,21 @@ import { accessSync, constants, realpathSync, renameSync, rmSync, statSync, writ
 import { dirname } from 'node:path';
 import { UsageError } from './errors.ts';
 
-/** @throws UsageError if the file could not be written. @param option that names it, for the message */
-export function checkWritable(option: string, path: string): void {
+/**
+ * @param option that names it, for the message
+ * @param input a file that the command reads, which must not be written over
+ * @throws UsageError if the file could not be written
+ */
+export function checkWritable(option: string, path: string, input?: string): void {
   if (path === '') throw new UsageError(`${option}: it has no name: name a file in a folder that exists`);
   attempt(option, path, () => {
     const there = statSync(path, { throwIfNoEntry: false });
     if (there?.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
     accessSync(there ? path : dirname(path), constants.W_OK);
+    const read = input === undefined ? undefined : statSync(input, { throwIfNoEntry: false });
+    if (there?.isFile() && there.dev === read?.dev && there.ino === read.ino) {
+      throw new UsageError(`${option} ${path}: is the file that is read: name another one`);
+    }
   });
 }
 
@@ -59,8 +67,12 @@ export function attempt<T>(option: string, path: string, action: () => T): T {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === undefined) throw error;
-    throw new UsageError(
-      `${option} ${path}: cannot be written (${code}): name a file in a folder that exists`,
-    );
+    throw new UsageError(`${option} ${path}: cannot be written (${code}): ${remedyFor(code)}`);
   }
+}
+
+function remedyFor(code: string): string {
+  if (code === 'ENOSPC' || code === 'EDQUOT') return 'make room, or name a file elsewhere';
+  if (/^E(ACCES|PERM|ROFS)$/.test(code)) return 'name a file that you may write';
+  return 'name a file in a folder that exists';
 }

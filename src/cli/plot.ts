@@ -74,7 +74,7 @@ export function layOutPlot(table: SweepTable, flags: PlotFlags): Plot {
 }
 
 async function plot(path: string, flags: PlotFlags & { readonly out: string }): Promise<void> {
-  checkWritable('--out', flags.out);
+  checkWritable('--out', flags.out, path);
   const table = readSweep(readText(path));
   if ('problem' in table) {
     throw new UsageError(

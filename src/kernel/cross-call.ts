@@ -63,14 +63,16 @@ export class CrossCalls {
     for (const [i, word] of [index, a, b, c].entries()) {
       yield* cpu.storePhysical(block + i * 4, word, 4, uncached);
     }
+    const idle: number[] = [];
     for (const target of targets) {
       yield* cpu.storePhysical(layout.flagPa[cpu.index][target], 1, 4, uncached);
       const bit = 1 << (cpu.index & 31);
       const queue = layout.queuePa[target] + (cpu.index >> 5) * 4;
       // The atomic is a full barrier: whoever sees the bit sees the arguments.
       const old = yield* cpu.modifyPhysical(queue, (mask) => (mask | bit) >>> 0, uncached);
-      if (old === 0) yield* cpu.sendIpi(target, CALL_VECTOR);
+      if (old === 0) idle.push(target);
     }
+    for (const target of idle) yield* cpu.sendIpi(target, CALL_VECTOR);
   }
 
   /** The second half of `call`: returns when all targets have done it. */

@@ -48,7 +48,11 @@ export function relate(first: readonly Sample[], second: readonly Sample[]): Rel
 
 function means(samples: readonly Sample[]): Map<number, number> {
   const all = new Map<number, number[]>();
-  for (const { x, y } of samples) all.set(x, [...(all.get(x) ?? []), y]);
+  for (const { x, y } of samples) {
+    const known = all.get(x);
+    if (known) known.push(y);
+    else all.set(x, [y]);
+  }
   return new Map([...all].map(([x, ys]) => [x, ys.reduce((sum, y) => sum + y, 0) / ys.length]));
 }
 

@@ -124,7 +124,11 @@ function checkCpus(
   const minCpus = Math.max(scenario.minCpus, variant.minCpus ?? 0);
   if (cpus < minCpus) {
     const who = minCpus > scenario.minCpus ? `variant '${variant.name}'` : scenario.name;
-    throw new ScenarioError(`${who} needs at least ${minCpus} CPUs: use --cpus ${minCpus} or more`);
+    const remedy =
+      minCpus <= most
+        ? `use --cpus ${minCpus} or more`
+        : `${name} has ${most === 1 ? 'one' : `at most ${most}`}: use another --platform`;
+    throw new ScenarioError(`${who} needs at least ${minCpus} CPUs: ${remedy}`);
   }
   if (cpus > most) {
     throw new ScenarioError(`--cpus ${cpus}: ${name} has at most ${most}: use --cpus ${most} or fewer`);

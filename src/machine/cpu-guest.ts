@@ -210,6 +210,8 @@ export class CpuGuest extends CpuMaintenance {
       throw new Error(`CPU ${this.index}: a '${trap.kind}' operation of the guest traps; set vectors.trap`);
     }
     yield* this.asHost(this.afterTrap(handler, trap));
+    // Dropped meanwhile: whoever runs the guest enters it anew before its program goes on.
+    if (!this.inGuest) yield STEP;
   }
 
   private *afterTrap(handler: ReturnType<TrapHandler>, trap: Trap): Steps {

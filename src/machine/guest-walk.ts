@@ -2,6 +2,11 @@
  * The hardware table walker while a guest runs: its tables hold intermediate addresses, so each of them is translated
  * by stage 2 before it is read, and so is the address that the last of them gives. What the TLB gets stands for both
  * stages. A TLB invalidate, an exit or an entry that comes meanwhile cancels the walk and it starts again.
+ *
+ * What stage 1 has to say of an access, its accessed and dirty bits included, comes before stage 2 is asked for the page
+ * itself: its faults take precedence (Arm, "AArch64 memory model", combining stage 1 and stage 2 attributes; QEMU
+ * target/arm/ptw.c, get_phys_addr_twostage). The walker's write of those bits is a write to stage 2 (RISC-V privileged
+ * architecture, hypervisor extension, pseudoinstructions for guest-page faults; for Arm from memory).
  */
 import { frameAddress, PTE } from './attributes.ts';
 import type { CpuState } from './cpu-state.ts';

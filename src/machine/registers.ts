@@ -243,7 +243,7 @@ export const FETCHED = {
 } as const;
 
 /** Words of a queued broadcast invalidate. */
-export const DVM = { KIND: 0, VA: 1, PAGES: 2, ASID: 3, FROM: 4, STORES: 5, WORDS: 8 } as const;
+export const DVM = { KIND: 0, VA: 1, PAGES: 2, ASID: 3, FROM: 4, STORES: 5, EPOCH: 6, WORDS: 8 } as const;
 
 /** Ring of the last TLB invalidates per CPU: word 0 counts, then entries. */
 export const TLB_LOG = {

@@ -26,6 +26,8 @@ const BY_WORD = [
   'shadow.contract',
   'shadow.contractEpoch',
   'shadow.contractPte',
+  'shadow.contractWritten',
+  'shadow.contractBefore',
 ];
 
 /** A stretch of a region for each touched number: `words` words from (number >> `shift`) * `words`. */

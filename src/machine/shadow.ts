@@ -15,6 +15,10 @@ export class Shadow {
   readonly contractEpoch: Int32Array;
   /** What the table word said then: hardware that sets accessed and dirty bits writes it as well. */
   readonly contractPte: Int32Array;
+  /** Since which epoch that version has been in memory; the contract's own if it was in a write buffer then. */
+  readonly contractWritten: Int32Array;
+  /** Epoch of the contract before this one. */
+  readonly contractBefore: Int32Array;
   /** Times that a frame was freed, and since which epoch it must not be reachable. */
   readonly frameGeneration: Int32Array;
   readonly frameEpoch: Int32Array;
@@ -32,6 +36,8 @@ export class Shadow {
     this.contract = carver.i32('shadow.contract', words);
     this.contractEpoch = carver.i32('shadow.contractEpoch', words);
     this.contractPte = carver.i32('shadow.contractPte', words);
+    this.contractWritten = carver.i32('shadow.contractWritten', words);
+    this.contractBefore = carver.i32('shadow.contractBefore', words);
     this.frameGeneration = carver.i32('shadow.frameGeneration', frames);
     this.frameEpoch = carver.i32('shadow.frameEpoch', frames);
     this.findings = carver.f64('shadow.findings', FINDING.WORDS * FINDING.ENTRIES);

@@ -107,6 +107,7 @@ export class TlbMaintenance {
     q[at + DVM.PAGES] = pages;
     q[at + DVM.ASID] = asid;
     q[at + DVM.FROM] = cpu.index;
+    if (m.checked) q[at + DVM.EPOCH] = m.epoch;
     target.queueDue[position] = due;
     target.ctl[CTL.QUEUE_TAIL]++;
     m.noteAgents(target);

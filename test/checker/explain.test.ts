@@ -58,6 +58,43 @@ describe('every kind', () => {
   );
 });
 
+describe('a load that finds memory older than a cache', () => {
+  const past = (platform: string) =>
+    sentence(record('stale-data', { place: PLACE_UNCACHED }), 'remedy', platforms[platform]);
+
+  it('wants the line cleaned by its address, on whatever CPU that can be', () => {
+    expect(past('neoverse')).toBe(
+      'clean the line by its address to the point of coherency, on any CPU, after the write',
+    );
+    expect(past('arm11mpcore')).toContain('on CPU 0, after the write');
+  });
+
+  it('wants it out of an outer cache that only its controller cleans', () => {
+    expect(past('cortex-a9')).toMatch(/through its controller$/);
+  });
+});
+
+describe('a stale translation of a guest', () => {
+  const stage = (n: number, platform: string) =>
+    sentence(
+      record('stale-translation', { stage: n, ipa: 0x5000, detail: 1 << 16 }),
+      'remedy',
+      platforms[platform],
+    );
+
+  it('of stage 2 has a remedy in the fences that the platform has', () => {
+    expect(stage(2, 'neoverse')).toMatch(/broadcast.*IPAS2E1.*VMALLE1/);
+    expect(stage(2, 'riscv-h')).toMatch(/HFENCE.GVMA.* before it runs the VM again/);
+    expect(stage(2, 'riscv-h')).not.toMatch(/IPAS2E1/);
+  });
+
+  it('of its own stage may be the hypervisor’s fault, if it has moved the vCPU', () => {
+    expect(stage(1, 'neoverse')).toMatch(/HCR_EL2\.FB/);
+    expect(stage(1, 'riscv-h')).toMatch(/the hypervisor invalidates the VMID where a vCPU did not run last/);
+    expect(stage(1, 'riscv-h')).not.toMatch(/HCR_EL2/);
+  });
+});
+
 describe('a stale translation', () => {
   it('names access, copy, origin, culprit and what was missing', () => {
     const finding = record('stale-translation', { detail: 1 });

@@ -98,7 +98,7 @@ describe('a page that the host has taken from a guest', () => {
     expect(text(on)).toContain('VMID 3, ASID 1');
     expect(text(on)).toContain(`intermediate 0x5000 and physical 0x9000`);
     expect(text(on)).toContain('no TLB invalidate for this page reached CPU 0 after the table was changed');
-    expect(text(on)).toContain('remedy: DSB, a local invalidate by intermediate address (IPAS2E1)');
+    expect(text(on)).toContain('remedy: a fence of both stages (HFENCE.GVMA) on each CPU that runs the VM');
   });
 
   it('is one after an invalidate by intermediate address alone, and the explanation says which is missing', () => {
@@ -114,6 +114,60 @@ describe('a page that the host has taken from a guest', () => {
     const [{ finding }] = findingsOf(on);
     expect(finding).toMatchObject({ kind: 'stale-translation', stage: 2, diagnosis: 5 });
     expect(text(on)).toContain('what was made from both stages was invalidated');
+  });
+
+  it('is one after an invalidate by intermediate address that came before the change: it is remembered anew', () => {
+    const on = running();
+    const { cpu, checker, leaf, entry } = on;
+    complete(cpu.exitGuest());
+    for (const kind of [TLBI_IPA, TLBI_VMID_STAGE1]) complete(cpu.tlbiLocal(kind, IPA, 1, 3));
+    complete(cpu.enterGuest(entry));
+    complete(cpu.load(VA));
+    complete(cpu.exitGuest());
+    complete(cpu.storePhysical(leaf, 0));
+    complete(cpu.tlbiLocal(TLBI_VMID_STAGE1, 0, 1, 3));
+    checker.contract(cpu, leaf);
+    complete(cpu.enterGuest(entry));
+    complete(cpu.load(VA));
+    const [{ finding }] = findingsOf(on);
+    expect(finding).toMatchObject({ kind: 'stale-translation', stage: 2, diagnosis: 6 });
+    expect(text(on)).toContain('before the table change was visible, and was remembered again');
+    expect(text(on)).toContain('(DSB) between the table write and the invalidate by intermediate address');
+  });
+
+  it('is not explained by the invalidates of an earlier change', () => {
+    const on = running();
+    const { cpu, checker, leaf, entry, machine } = on;
+    const was = machine.peek(leaf);
+    const takeAway = function* (kinds: readonly number[]): Steps {
+      yield* cpu.exitGuest();
+      yield* cpu.storePhysical(leaf, 0);
+      for (const kind of kinds) yield* cpu.tlbiLocal(kind, IPA, 1, 3);
+      checker.contract(cpu, leaf);
+      yield* cpu.enterGuest(entry);
+    };
+    complete(takeAway([TLBI_IPA, TLBI_VMID_STAGE1]));
+    complete(cpu.exitGuest());
+    complete(cpu.storePhysical(leaf, was));
+    complete(cpu.enterGuest(entry));
+    complete(cpu.load(VA));
+    complete(takeAway([TLBI_VMID_STAGE1]));
+    complete(cpu.load(VA));
+    expect(findingsOf(on)[0].finding).toMatchObject({ stage: 2, diagnosis: 5 });
+  });
+
+  it('is explained by its own change when the entry has been written again since', () => {
+    const on = running();
+    const { cpu, checker, leaf, entry, machine } = on;
+    const was = machine.peek(leaf);
+    complete(cpu.exitGuest());
+    complete(cpu.storePhysical(leaf, 0));
+    complete(cpu.tlbiLocal(TLBI_IPA, IPA, 1, 3));
+    checker.contract(cpu, leaf);
+    complete(cpu.storePhysical(leaf, was));
+    complete(cpu.enterGuest(entry));
+    complete(cpu.load(VA));
+    expect(findingsOf(on)[0].finding).toMatchObject({ stage: 2, diagnosis: 4, newest: 2 });
   });
 
   it('is gone after an invalidate of stage 1 alone where nothing is remembered of stage 2', () => {
@@ -154,6 +208,58 @@ describe('a page that the host has taken from a guest', () => {
     const [{ finding }] = findingsOf(on);
     expect(finding).toMatchObject({ kind: 'stale-translation', stage: 2, ptePa: leaf, diagnosis: 5 });
     expect(text(on)).toContain('the walker of CPU 0 read a table of the guest for virtual 0x400000');
+  });
+});
+
+describe('what is said of a guest’s translation', () => {
+  it('has intermediate addresses above 2 GB, as guests have their memory there', () => {
+    const HIGH = 0x8000_5000;
+    const platform = tinyGuests();
+    const [one, two] = [1, 2].map((stage) => {
+      const machine = machineOf(platform, 1, { checked: true });
+      const checker = new Checker(machine.state, { keepGoing: true });
+      machine.state.check = checker;
+      const stage1 = new Mapper(machine, 0x20000);
+      const stage2 = new Mapper(machine, 0x28000);
+      const entry = stage1.map(VA, HIGH, PTE.WRITE);
+      for (const page of [0x20000, 0x21000]) stage2.map(page, page, STAGE2_RIGHTS);
+      const leaf = stage2.map(HIGH, FRAME, STAGE2_RIGHTS);
+      const [cpu] = cpusOf(machine);
+      complete(cpu.enterGuest(entryOf(stage2.root, { registers: { ...guestOn, rootIpa: stage1.root } })));
+      complete(cpu.load(VA));
+      // The entry of stage 1 comes to lead elsewhere; that of stage 2 goes.
+      const word = stage === 1 ? entry : leaf;
+      complete(cpu.storePhysical(word, stage === 1 ? HIGH + 0x1000 + PTE.VALID : 0));
+      checker.contract(cpu, word);
+      complete(cpu.load(VA + 8));
+      return Checker.findings(machine.state).kept[0];
+    });
+    expect(one).toMatchObject({ stage: 1, ipa: HIGH + 8, pte: HIGH + (PTE.VALID | PTE.WRITE) });
+    const said = explain(one, platform).lines.map((line) => line.text);
+    expect(said[1]).toContain(' 0x80005000, writable');
+    expect(said[2]).toContain(' 0x80006000, read-only');
+    expect(two).toMatchObject({ stage: 2, ipa: HIGH + 8 });
+  });
+
+  it('names the page of a block that the access went to', () => {
+    const platform = tinyGuests((p) => {
+      p.memoryBytes = 1 << 23;
+    });
+    const machine = machineOf(platform, 1, { checked: true });
+    const checker = new Checker(machine.state, { keepGoing: true });
+    machine.state.check = checker;
+    const root = 0x28000;
+    // 4 MB, of which the second half of memory is made.
+    const leaf = root + (VA >>> 22) * 4;
+    machine.poke(leaf, (1 << 22) | STAGE2_RIGHTS | PTE.VALID);
+    const [cpu] = cpusOf(machine);
+    complete(cpu.enterGuest(entryOf(root, { registers: { ...guestOn, mmuOn: false } })));
+    complete(cpu.load(VA));
+    complete(cpu.storePhysical(leaf, 0));
+    checker.contract(cpu, leaf);
+    complete(cpu.load(VA + 0x5008));
+    const [finding] = Checker.findings(machine.state).kept;
+    expect(finding).toMatchObject({ stage: 2, ipa: VA + 0x5008 });
   });
 });
 

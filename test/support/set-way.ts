@@ -2,10 +2,11 @@
 import type { RunResult } from '../../src/hosts/job.ts';
 import { emulationVectors, type Held, type SetWayEmulation } from '../../src/hypervisor/set-way/emulation.ts';
 import { Vcpu } from '../../src/hypervisor/vcpu.ts';
+import { VCPU } from '../../src/hypervisor/vm-layout.ts';
 import type { Cpu, Steps, Vectors } from '../../src/machine/cpu.ts';
 import { PAGE_BYTES, type Platform } from '../../src/machine/platform.ts';
 import { platforms } from '../../src/platforms/index.ts';
-import { type GuestRoom, GUEST_VA, runGuests } from './hypervisor.ts';
+import { GUEST_VA, type GuestRoom, runGuests } from './hypervisor.ts';
 import { changed } from './machine.ts';
 
 /** A platform that leaves what is dirty where it is. */
@@ -20,6 +21,8 @@ export interface GuestAt extends Held {
   readonly room: GuestRoom;
   /** Runs a program of the guest on this CPU. */
   guest(program: () => Steps): Steps;
+  /** Waits until the vCPU has run on another CPU, and has left it. */
+  after(cpu: number): Steps<unknown>;
   /** Stores into the first word of each of the guest's data pages. */
   dirty(value: number): Steps;
   /** What is in memory behind the first word of each. */
@@ -62,6 +65,8 @@ function guestAt(cpu: Cpu, room: GuestRoom, pages: number): GuestAt {
   const first = (dataIpa[0] - ipa) / PAGE_BYTES;
   return {
     ...{ cpu, room, host, vm, vcpu },
+    after: (other) =>
+      cpu.waitUntil(vcpu.layout.pa + VCPU.LAST_CPU, (now) => now === other + 1, { why: 'the vCPU' }),
     guest: (program) => vcpu.runOn(cpu, program),
     dirty: (value) =>
       vcpu.runOn(cpu, function* () {

@@ -87,7 +87,6 @@ function heldOf(vcpu: LoadedVcpu): Held {
   return { host, vcpu, vm: host.vms[vcpu.vm.index] };
 }
 
-// biome-ignore lint/correctness/useYield: a handler
 function* refused(): Steps<boolean> {
   return false;
 }

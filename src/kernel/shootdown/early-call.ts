@@ -46,6 +46,7 @@ export class EarlyCalls {
   *start(cpu: Cpu, targets: readonly number[], a: number, b: number, c: number): Steps {
     const { layout, uncached } = this;
     const bit = 1 << (cpu.index & 31);
+    const idle: number[] = [];
     for (const target of targets) {
       const line = layout.linePa[cpu.index][target];
       for (const [i, word] of [a, b, c].entries()) {
@@ -55,8 +56,9 @@ export class EarlyCalls {
       const queue = layout.queuePa[target] + (cpu.index >> 5) * 4;
       // The atomic is a full barrier: whoever sees the bit sees the arguments.
       const old = yield* cpu.modifyPhysical(queue, (mask) => (mask | bit) >>> 0, uncached);
-      if (old === 0) yield* cpu.sendIpi(target, EARLY_CALL_VECTOR);
+      if (old === 0) idle.push(target);
     }
+    for (const target of idle) yield* cpu.sendIpi(target, EARLY_CALL_VECTOR);
   }
 
   /** Returns when all targets are in their handlers, or past them. */

@@ -1,14 +1,8 @@
 /** What a guest can do to others by emptying caches by set and way, under each emulation of it. */
-import type { Platform } from '../../machine/platform.ts';
-import {
-  ABUSE_NOTE,
-  type AbuseBench,
-  type AbuseEmulation,
-  abuseEmulations,
-  abuseWorkload,
-  isDoneAtOnce,
-  tablePages,
-} from './bench/guest-abuse.ts';
+import { PAGE_BYTES, type Platform } from '../../machine/platform.ts';
+import type { Parameters } from '../../program/workload.ts';
+import { type AbuseBench, type AbuseEmulation, abuseEmulations, tablePages } from './bench/abuse-layout.ts';
+import { ABUSE_NOTE, abuseWorkload, isDoneAtOnce } from './bench/guest-abuse.ts';
 import { mean, present, runBench, tenth } from './bench/run-bench.ts';
 import { nameIn, numberIn } from './bench/values.ts';
 import type { Experiment } from './experiment.ts';
@@ -21,12 +15,7 @@ const parameters = {
   },
   memory: { title: 'pages of the guest’s memory', default: 128, min: 16, max: 512 },
   resident: { title: 'percent of it that the guest has used since it began', default: 100, min: 0, max: 100 },
-  accessed: {
-    title: 'percent of that which it uses between two times',
-    default: 25,
-    min: 0,
-    max: 100,
-  },
+  accessed: { title: 'pages that it uses between two times', default: 16, min: 0, max: 512 },
   cpus: { title: 'CPUs: the guest’s, and one for each of the other guests', default: 2, min: 1, max: 16 },
   preemptible: {
     title: 'Xen: others may run in the middle of a flush',
@@ -58,6 +47,14 @@ function shrunk(platform: Platform, by: number): Platform {
   };
 }
 
+/** Pages that the guest has used since it began, its tables aside. */
+function residentPages(platform: Platform, given: Parameters): number {
+  const memory = numberIn(given, parameters, 'memory');
+  return Math.round(
+    (numberIn(given, parameters, 'resident') * (memory - tablePages(platform, memory))) / 100,
+  );
+}
+
 export const setWay: Experiment = {
   name: 'set-way',
   title: 'a guest that empties caches by set and way for nothing but to be a nuisance',
@@ -73,25 +70,26 @@ export const setWay: Experiment = {
     flushMicroseconds: { title: 'until the caches are empty', unit: 'us' },
   },
   defaultPlatform: 'cortex-a53',
-  usual: { emulation: abuseEmulations.join(','), memory: '64,256', accessed: '10,50' },
+  usual: { emulation: abuseEmulations.join(','), memory: '64,256', accessed: '8,32' },
   unsupported(platform, given) {
     const { name, virtualization, maintenance, memoryBytes } = platform;
     if (!virtualization) return `${name} has no stage 2: use a platform with 'virtualization'`;
     if (maintenance.setWay === false) return `${name} has no operations by set and way`;
     const isXen = nameIn(given, parameters, 'emulation').startsWith('xen');
     if (!isXen && nameIn(given, parameters, 'preemptible') === 'no') return 'only Xen’s flush is preemptible';
-    const bytes = numberIn(given, parameters, 'memory') * 4096;
-    return bytes <= memoryBytes / 2 ? undefined : `${name} has ${memoryBytes >> 20} MB of memory in all`;
+    const memory = numberIn(given, parameters, 'memory');
+    if (memory * PAGE_BYTES > memoryBytes / 2) return `${name} has ${memoryBytes >> 20} MB of memory in all`;
+    const most = residentPages(platform, given);
+    const accessed = numberIn(given, parameters, 'accessed');
+    return accessed <= most ? undefined : `the guest has used ${most} pages in all, its tables aside`;
   },
   async measure({ platform, parameters: given, seed }) {
     const memory = numberIn(given, parameters, 'memory');
-    const percent = (name: string, of: number) => Math.round((numberIn(given, parameters, name) * of) / 100);
-    const resident = percent('resident', memory - tablePages(platform, memory));
     const bench: AbuseBench = {
       emulation: nameIn<AbuseEmulation>(given, parameters, 'emulation'),
       memory,
-      resident,
-      accessed: percent('accessed', resident),
+      resident: residentPages(platform, given),
+      accessed: numberIn(given, parameters, 'accessed'),
       isPreemptible: nameIn(given, parameters, 'preemptible') === 'yes',
       rounds: ROUNDS,
     };

@@ -154,7 +154,9 @@ function checkCount(what: string, count: number, most: number): void {
 function pointsOf(rows: readonly TableRow[], x: string, y: string): PlotPoint[] {
   const byPlace = new Map<number, number[]>();
   for (const sample of samples(rows, x, y)) {
-    byPlace.set(sample.x, [...(byPlace.get(sample.x) ?? []), sample.y]);
+    const known = byPlace.get(sample.x);
+    if (known) known.push(sample.y);
+    else byPlace.set(sample.x, [sample.y]);
   }
   return [...byPlace]
     .sort(([a], [b]) => a - b)

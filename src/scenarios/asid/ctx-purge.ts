@@ -45,6 +45,7 @@ interface PurgeVariant extends Variant {
 }
 
 const destroys = { deed: 'destroy' } as const;
+const search = { runs: 3000, shrinkRuns: 20_000 } as const;
 
 const variants: readonly PurgeVariant[] = [
   {
@@ -74,6 +75,7 @@ const variants: readonly PurgeVariant[] = [
     why: 'the context is free for the next space, and the TLBs have entries of the last one under it',
     expect: ['invariant'],
     flaw: 'free-unflushed',
+    search,
     ...destroys,
   },
   {
@@ -82,6 +84,7 @@ const variants: readonly PurgeVariant[] = [
     why: 'the context is read and then the lock is taken: in between it has been taken from the space and given to another one, and is now put on the list of free ones while that one runs with it',
     expect: ['invariant'],
     flaw: 'destroy-unlocked',
+    search,
     ...destroys,
   },
 ];

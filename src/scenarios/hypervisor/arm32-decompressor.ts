@@ -10,10 +10,10 @@ import type { Platform } from '../../machine/platform.ts';
 import { found } from '../flush/alias-facts.ts';
 import { fact } from '../flush/facts.ts';
 import type { Expectation } from '../scenario.ts';
-import { decompressorGuests, type GuestLayout, guestOf, layGuest, startGuest } from './decompressor-guest.ts';
 import { bareMetal, bootCompressed, type Emptying } from './decompressor.ts';
+import { decompressorGuests, type GuestLayout, guestOf, layGuest, startGuest } from './decompressor-guest.ts';
 import { defineHypervisorScenario } from './define-hypervisor.ts';
-import { allEmptied, alwaysCurrent, byAddress, withoutSetWay } from './set-way-facts.ts';
+import { allEmptied, alwaysCurrent, byAddress, withoutSetWay, withoutSystemCache } from './set-way-facts.ts';
 import { smallCaches } from './small-caches.ts';
 
 /** On bare hardware where the image is; or as a guest. */
@@ -44,9 +44,7 @@ export default defineHypervisorScenario<Layout>({
       name: 'system-cache',
       title: 'the same, behind a system cache',
       platform: 'neoverse',
-      unsupported: (platform) =>
-        withoutSetWay(platform) ??
-        (platform.outer ? undefined : `${platform.name} has no cache behind those of its CPUs`),
+      unsupported: (platform) => withoutSetWay(platform) ?? withoutSystemCache(platform),
       expectOn: allEmptied,
     },
     {

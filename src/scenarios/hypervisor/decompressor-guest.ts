@@ -97,7 +97,6 @@ export function startGuest(
 /** Somebody else runs at each occasion, and then the vCPU goes on: there is one CPU. */
 const preemption: Preemption = {
   every: 1,
-  // biome-ignore lint/correctness/useYield: what is asked takes no time
   *pending() {
     return true;
   },

@@ -130,11 +130,9 @@ function emulationFor(variant: unknown) {
 /** Somebody else always wants the CPU: a vCPU whose guest has just trapped goes off it, and on wherever it runs next. */
 const offAndElsewhere: Preemption = {
   every: 1,
-  // biome-ignore lint/correctness/useYield: what is asked takes no time
   *pending() {
     return true;
   },
-  // biome-ignore lint/correctness/useYield: as above
   *yields(cpu) {
     return cpu.guestEntry === null;
   },

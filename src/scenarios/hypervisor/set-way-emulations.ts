@@ -54,7 +54,10 @@ function lostTransfer(platform: Platform): Expectation {
 }
 
 const staysDirty = (platform: Platform) =>
-  missedElsewhere(platform, 'what the guest wrote stays dirty in the caches, and with its own off it reads memory');
+  missedElsewhere(
+    platform,
+    'what the guest wrote stays dirty in the caches, and with its own off it reads memory',
+  );
 
 /** By the names that variants have. */
 export const setWayEmulations = {
@@ -142,7 +145,5 @@ export function emulationOf(name: string): Emulation {
 
 /** Why a platform cannot run a guest with this emulation, or undefined if it can. */
 export function withoutEmulation(name: string, platform: Platform): string | undefined {
-  return (
-    withoutGuests(platform) ?? withoutSetWay(platform) ?? emulationOf(name).unsupported?.(platform)
-  );
+  return withoutGuests(platform) ?? withoutSetWay(platform) ?? emulationOf(name).unsupported?.(platform);
 }

@@ -13,6 +13,11 @@ export function withoutSetWay(platform: Platform): string | undefined {
   return `there is nothing to execute: ${fact(platform, 'maintenance.setWay')}`;
 }
 
+/** Why a platform has no cache behind those of its CPUs, or undefined if it has. */
+export function withoutSystemCache({ name, outer }: Platform): string | undefined {
+  return outer ? undefined : `${name} has no cache behind those of its CPUs`;
+}
+
 /** May a CPU's own caches be newer than everything behind them? */
 const dirtiesOwn = ({ l1d, l2 }: Platform): boolean => l1d.write === 'write-back' || l2 !== undefined;
 

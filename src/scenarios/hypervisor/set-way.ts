@@ -20,7 +20,14 @@ import {
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import { type Turn, takeTurns } from '../flush/turns.ts';
 import { defineHypervisorScenario } from './define-hypervisor.ts';
-import { allEmptied, byAddress, firstLevelEmptied, missedElsewhere, withoutSetWay } from './set-way-facts.ts';
+import {
+  allEmptied,
+  byAddress,
+  firstLevelEmptied,
+  missedElsewhere,
+  withoutSetWay,
+  withoutSystemCache,
+} from './set-way-facts.ts';
 import { smallCaches } from './small-caches.ts';
 
 interface Layout {
@@ -75,8 +82,15 @@ export default defineHypervisorScenario<Layout>({
       expectOn: allEmptied,
     },
     {
+      name: 'system-cache',
+      title: 'the same, behind a system cache',
+      platform: 'neoverse',
+      unsupported: (platform) => withoutSetWay(platform) ?? withoutSystemCache(platform),
+      expectOn: allEmptied,
+    },
+    {
       name: 'first-level',
-      title: 'the same, and forgets the levels behind the first',
+      title: 'as going-down, and forgets the levels behind the first',
       unsupported: withoutSetWay,
       expectOn: firstLevelEmptied,
     },
@@ -137,6 +151,7 @@ function flushes(cpu: Cpu, kernel: Kernel, data: readonly number[], variant: str
     case 'cross-called':
       return [{ who: 0, act: () => flushEachBySetWay(cpu, kernel, FIRST_CALL, { between: interrupt }) }];
     case 'going-down':
+    case 'system-cache':
       return [...before(own), { who: 0, act: goes(own) }];
     case 'first-level':
       return [...before(first), { who: 0, act: goes(first) }];

@@ -100,7 +100,7 @@ export const unmapVariants: readonly UnmapVariant[] = [
   },
   {
     name: 'this-cpu-only',
-    title: 'invalidates on the CPU that takes the page away, and no other',
+    title: 'reaches no CPU but the one that takes the page away',
     flaws: ['local-only'],
     expectOn: (platform) =>
       found(

@@ -16,6 +16,9 @@ const broadcasts = (platform: Platform) =>
 
 const STALE: readonly FindingKind[] = ['stale-translation', 'freed-frame'];
 
+/** The CPU that unmaps does not use the pages until it has flushed: what is wrong shows on another one. */
+const BYSTANDER_TOO = 2;
+
 const variants: readonly Variant[] = [
   {
     name: 'cross-call',
@@ -28,7 +31,12 @@ const variants: readonly Variant[] = [
     expect: 'clean',
     unsupported: broadcasts,
   },
-  { name: 'local-only', title: 'flushes the TLB of the unmapping CPU only', expect: STALE },
+  {
+    name: 'local-only',
+    title: 'flushes the TLB of the unmapping CPU only',
+    expect: STALE,
+    minCpus: BYSTANDER_TOO,
+  },
   // Without a flush nothing waits for the table write either: a walk on another thread may still read the old entry.
   { name: 'none', title: 'no flush at all', expect: [...STALE, 'walker-old-entry'] },
   {
@@ -57,11 +65,13 @@ const variants: readonly Variant[] = [
     name: 'free-before-flush',
     title: 'frames go back to the allocator before the flush',
     expect: STALE,
+    minCpus: BYSTANDER_TOO,
   },
   {
     name: 'irqs-off',
     title: 'two CPUs cross-call each other with interrupts masked',
     expect: ['deadlock'],
+    minCpus: 2,
   },
 ];
 

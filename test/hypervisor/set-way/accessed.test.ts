@@ -51,7 +51,6 @@ describe('pages that a guest has used', () => {
     });
     expect(result.outcome).toBe('finished');
     expect(seen).toEqual([[0, 1, 2, 3], [], [2], [0, 2], [3]]);
-    expect(new Set(faults).size).toBeLessThan(faults.length + 1);
     const data = faults.filter((ipa) => faults.indexOf(ipa) === faults.lastIndexOf(ipa));
     // Tables of the guest fault in both stretches, its data pages in the one in which they are used.
     expect(data).toHaveLength(3);

@@ -14,8 +14,15 @@ describeHypervisorScenario(arm32Decompressor, ['cortex-a15', 'neoverse', 'arm926
 const expected = (variant: string, platform: string) =>
   findVariant(arm32Decompressor, variant).expectOn?.(platforms[platform]).expect;
 
-describe('arm32-decompressor on bare hardware', () => {
+describe('arm32-decompressor', () => {
   it.each([
+    ['guest-ignored', 'cortex-a15', ['stale-instruction', 'stale-data']],
+    ['guest-ignored', 'neoverse', ['stale-data']],
+    ['guest-to-the-letter', 'cortex-a15', 'clean'],
+    ['guest-to-the-letter', 'neoverse', ['stale-data']],
+    ['guest-kvm', 'neoverse', 'clean'],
+    ['guest-xen-accessed', 'neoverse', 'clean'],
+    ['guest-forced-write-back', 'neoverse-v1', 'clean'],
     ['set-way', 'cortex-a15', 'clean'],
     ['set-way', 'cortex-a53', 'clean'],
     ['system-cache', 'neoverse', ['stale-data']],

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { explain } from '../../../src/checker/explain.ts';
 import { platforms } from '../../../src/platforms/index.ts';
-import { findVariant } from '../../../src/scenarios/scenario.ts';
 import setWayEmulation from '../../../src/scenarios/hypervisor/set-way-emulation.ts';
+import { findVariant } from '../../../src/scenarios/scenario.ts';
 import { runFlush, shown, supported } from '../../support/flush-scenarios.ts';
 import { describeHypervisorScenario } from '../../support/hypervisor-scenarios.ts';
 

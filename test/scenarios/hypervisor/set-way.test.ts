@@ -19,6 +19,7 @@ describe('set-way on each kind of machine', () => {
     ['going-down', 'neoverse', ['stale-data']],
     ['going-down', 'arm1136', 'clean'],
     ['going-down-by-address', 'neoverse', 'clean'],
+    ['system-cache', 'neoverse', ['stale-data']],
     ['local', 'arm11mpcore', ['stale-data']],
     ['cross-called', 'cortex-a53', ['stale-data']],
     ['first-level', 'cortex-a53', ['stale-data']],
@@ -36,5 +37,7 @@ describe('set-way on each kind of machine', () => {
     expect(names('going-down')).toContain('arm926');
     expect(names('going-down')).not.toContain('riscv-h');
     expect(names('by-address')).toContain('riscv-h');
+    expect(names('system-cache')).toContain('neoverse');
+    expect(names('system-cache')).not.toContain('cortex-a53');
   });
 });

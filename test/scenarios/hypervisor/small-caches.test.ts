@@ -2,10 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { parsePlatform } from '../../../src/machine/platform-checks.ts';
 import { dataAliases } from '../../../src/machine/traits.ts';
 import { platforms } from '../../../src/platforms/index.ts';
-import { smallCaches, tinyCaches } from '../../../src/scenarios/hypervisor/small-caches.ts';
+import { smallCaches, smallerCaches, tinyCaches } from '../../../src/scenarios/hypervisor/small-caches.ts';
 
 describe.each([
   ['smallCaches', smallCaches],
+  ['smallerCaches', smallerCaches],
   ['tinyCaches', tinyCaches],
 ])('%s', (_, make) => {
   it.each(Object.values(platforms))(

@@ -2,63 +2,27 @@
  * A guest that empties caches by set and way, again and again, and guests on the other CPUs that have nothing to do with
  * it: what it costs the one, and what it takes from the others.
  */
-import { BootVm } from '../../../hypervisor/boot-vm.ts';
-import {
-  Hypervisor,
-  type HypervisorLayout,
-  layHypervisor,
-  properHypervisor,
-} from '../../../hypervisor/hypervisor.ts';
+import { Hypervisor, properHypervisor } from '../../../hypervisor/hypervisor.ts';
 import { emulationVectors, type SetWayEmulation } from '../../../hypervisor/set-way/emulation.ts';
-import { type Preemption, XEN_PREEMPTS_EVERY } from '../../../hypervisor/set-way/flush-guest.ts';
 import { kvmSetWay } from '../../../hypervisor/set-way/kvm.ts';
 import { setWayToTheLetter } from '../../../hypervisor/set-way/to-the-letter.ts';
 import { xenSetWay } from '../../../hypervisor/set-way/xen.ts';
 import { Vcpu } from '../../../hypervisor/vcpu.ts';
-import { USED } from '../../../kernel/kernel.ts';
 import { type LevelShape, setWayLevels } from '../../../kernel/set-way.ts';
-import { PTE } from '../../../machine/attributes.ts';
 import type { Cpu, Steps } from '../../../machine/cpu.ts';
-import type { Machine } from '../../../machine/machine.ts';
-import { PAGE_BYTES, type Platform } from '../../../machine/platform.ts';
+import { PAGE_BYTES } from '../../../machine/platform.ts';
 import type { Workload } from '../../../program/workload.ts';
-import { layMeeting, Meeting, type MeetingLayout } from './meeting.ts';
-
-export const abuseEmulations = ['kvm', 'xen-full', 'xen-accessed', 'to-the-letter', 'untrapped'] as const;
-export type AbuseEmulation = (typeof abuseEmulations)[number];
-
-export interface AbuseBench {
-  readonly emulation: AbuseEmulation;
-  /** Pages of the guest’s memory, its tables among them. */
-  readonly memory: number;
-  /** So many of them it has used since it began. */
-  readonly resident: number;
-  /** So many of those it uses between two times. */
-  readonly accessed: number;
-  readonly isPreemptible: boolean;
-  readonly rounds: number;
-}
-
-/** Figures in the notes of the guest's CPU: sums over the measured rounds; of the others: cycles that they have lost. */
-export const ABUSE_NOTE = { FLUSH: 0, MORE: 1, STALL: 2, AGAIN: 3, LOST: 4 } as const;
+import { type AbuseBench, type AbuseLayout, layAbuse } from './abuse-layout.ts';
+import { LongestWait } from './longest-wait.ts';
+import { Meeting } from './meeting.ts';
 
 /** Does the first operation empty everything, and the rest nothing? */
 export const isDoneAtOnce = ({ emulation }: Pick<AbuseBench, 'emulation'>): boolean =>
   emulation !== 'to-the-letter' && emulation !== 'untrapped';
 
-/** Pages of the tables of stage 1 that map so many pages from GUEST_RAM on, which is at the beginning of a table. */
-export function tablePages({ mmu }: Platform, pages: number): number {
-  let span = 1 << 20;
-  let tables = 0;
-  for (const { bits } of mmu.levels) {
-    const each = Math.max(1, ((1 << bits) * mmu.entryBytes) / PAGE_BYTES);
-    tables += each * Math.ceil(pages / span);
-    span >>= bits;
-  }
-  return tables;
-}
-/** More than an L1 holds. */
-const BYSTANDER_PAGES = 16;
+/** Figures in the notes of the guest's CPU: sums over the measured rounds; of the others: cycles that they have lost. */
+export const ABUSE_NOTE = { FLUSH: 0, MORE: 1, STALL: 2, AGAIN: 3, LOST: 4 } as const;
+
 const BYSTANDER_WORK = 200_000;
 /** Operations that a guest goes on with where the first has done it all. */
 const MORE = 8;
@@ -66,18 +30,12 @@ const QUIET_PASSES = 8;
 const WARM_ROUNDS = 1;
 const FLUSH = { clean: true, invalidate: true };
 
-interface Layout {
-  readonly host: HypervisorLayout;
-  readonly meeting: MeetingLayout;
-  /** By VM: addresses of the pages that it uses, the same virtual and intermediate. */
-  readonly used: readonly (readonly number[])[];
-}
-
-export function abuseWorkload(bench: AbuseBench): Workload<Layout> {
+/** The programs of all CPUs: the guest that is measured on CPU 0, a guest that stands by on each other. */
+export function abuseWorkload(bench: AbuseBench): Workload<AbuseLayout> {
   return {
-    setup: (machine) => lay(machine, bench),
+    setup: (machine) => layAbuse(machine, bench),
     start({ machine, checker, cpu, layout }) {
-      const watch = new Watch(cpu);
+      const watch = new LongestWait(cpu);
       const emulation = cpu.index === 0 ? emulationOf(bench, watch) : undefined;
       const policy = { ...properHypervisor(machine.platform), ...emulation?.policy };
       const host = new Hypervisor(machine, layout.host, checker, policy);
@@ -93,7 +51,10 @@ export function abuseWorkload(bench: AbuseBench): Workload<Layout> {
   };
 }
 
-function emulationOf({ emulation, isPreemptible }: AbuseBench, watch: Watch): SetWayEmulation | undefined {
+function emulationOf(
+  { emulation, isPreemptible }: AbuseBench,
+  watch: LongestWait,
+): SetWayEmulation | undefined {
   const preemption = isPreemptible ? { preemption: watch.preemption } : {};
   switch (emulation) {
     case 'kvm':
@@ -109,83 +70,14 @@ function emulationOf({ emulation, isPreemptible }: AbuseBench, watch: Watch): Se
   }
 }
 
-function lay(machine: Machine, { memory, resident, accessed, emulation }: AbuseBench): Layout {
-  const { cpus } = machine.options;
-  const numbers = Array.from({ length: cpus }, (_, i) => i + 1);
-  const { layout, own } = layHypervisor(machine, { numbers, vmids: cpus + 1 }, (boot, lock) => {
-    const used: number[][] = [];
-    const vms = numbers.map((_, index) => {
-      const isAbuser = index === 0;
-      const tables = tablePages(machine.platform, isAbuser ? memory : BYSTANDER_PAGES);
-      const pages = isAbuser ? memory : tables + BYSTANDER_PAGES;
-      const vm = new BootVm(boot, lock(`VM ${index}`), index, { name: `VM ${index}`, vcpus: 1, pages });
-      const root = vm.stage1Root();
-      const ipas = Array.from({ length: isAbuser ? accessed : BYSTANDER_PAGES }, () => vm.pages(1));
-      for (const ipa of ipas) vm.mapStage1(root, ipa, ipa, USED | PTE.WRITE);
-      vm.registers(0, root, 1);
-      used.push(ipas);
-      const made = vm.finish();
-      if (isAbuser && emulation === 'kvm') {
-        // KVM gives a page when it is used first.
-        const { ipa, frames } = made.slots[0];
-        for (let page = tables + resident; page < frames.length; page++) {
-          machine.poke(vm.stage2Entry(ipa + page * PAGE_BYTES), 0);
-        }
-      }
-      return made;
-    });
-    return { vms, own: { meeting: layMeeting(boot), used } };
-  });
-  return { host: layout, ...own };
-}
-
-/** How long nobody else could have had the CPU. */
-class Watch {
-  longest = 0;
-  readonly preemption: Preemption;
-  private readonly cpu: Cpu;
-  private since = -1;
-
-  constructor(cpu: Cpu) {
-    this.cpu = cpu;
-    const look = () => this.look();
-    this.preemption = {
-      every: XEN_PREEMPTS_EVERY,
-      // biome-ignore lint/correctness/useYield: that somebody is waiting takes no time to see
-      *pending() {
-        return true;
-      },
-      // biome-ignore lint/correctness/useYield: how long the others then run is their business
-      *yields() {
-        look();
-        return true;
-      },
-    };
-  }
-
-  /** An operation of the guest: before and after it somebody else could run. */
-  *during(operation: () => Steps): Steps {
-    this.since = this.cpu.clock;
-    yield* operation();
-    this.look();
-    this.since = -1;
-  }
-
-  /** Whoever waits could run now. */
-  private look(): void {
-    if (this.since < 0) return;
-    this.longest = Math.max(this.longest, this.cpu.clock - this.since);
-    this.since = this.cpu.clock;
-  }
-}
-
+/** Uses pages, empties the caches, uses the same pages again, turns its caches off and on; over and over. */
 function* abuse(
   cpu: Cpu,
   vcpu: Vcpu,
   used: readonly number[],
   bench: AbuseBench,
   meeting: Meeting,
-  watch: Watch,
+  watch: LongestWait,
 ): Steps {
   const { notes } = cpu.hw;
   const levels = setWayLevels(cpu.machine.platform);
@@ -226,7 +118,7 @@ interface Emptied {
 }
 
 /** The guest goes through all sets and ways. */
-function* sweep(cpu: Cpu, levels: readonly LevelShape[], watch: Watch): Steps<Emptied> {
+function* sweep(cpu: Cpu, levels: readonly LevelShape[], watch: LongestWait): Steps<Emptied> {
   const began = cpu.clock;
   for (const { level, sets, ways } of levels) {
     for (let way = 0; way < ways; way++) {
@@ -240,7 +132,7 @@ function* sweep(cpu: Cpu, levels: readonly LevelShape[], watch: Watch): Steps<Em
 }
 
 /** The guest knows that the first operation does it all: a nuisance need not go on, but some guests do. */
-function* first(cpu: Cpu, [{ level }]: readonly LevelShape[], watch: Watch): Steps<Emptied> {
+function* first(cpu: Cpu, [{ level }]: readonly LevelShape[], watch: LongestWait): Steps<Emptied> {
   const began = cpu.clock;
   yield* watch.during(() => cpu.guestSetWay(level, 0, 0, FLUSH));
   const flush = cpu.clock - began;
