@@ -4,7 +4,7 @@
  */
 
 import { jobOf, makePlan, type Plan, platformOf, type RunLimits } from '../lab/plan.ts';
-import { exploreLimits } from '../lab/search.ts';
+import { defaultBudgets, exploreLimits } from '../lab/search.ts';
 import { turnsOf } from '../lab/turns.ts';
 import type { Platform } from '../machine/platform.ts';
 import { platforms as builtIn } from '../platforms/index.ts';
@@ -17,6 +17,7 @@ import {
   resolveParameters,
   type Scenario,
   ScenarioError,
+  smallSizeOf,
   type Variant,
 } from '../scenarios/scenario.ts';
 import type { Campaign, Entry } from './schema.ts';
@@ -145,9 +146,9 @@ function plansOf(
   set: Parameters,
 ): { readonly plans: readonly Plan[]; readonly reason: string | undefined } {
   if (entry.kind === 'stress') return turnsOf({ scenario, variant, platform, cpus, given: set });
-  const small = entry.size === 'small' ? scenario.small : undefined;
-  const given = { ...small?.parameters, ...set };
   try {
+    const small = entry.size === 'small' ? smallSizeOf(scenario, variant, set) : undefined;
+    const given = { ...small?.parameters, ...set };
     const plan = makePlan({ scenario, variant, platform, cpus: cpus ?? small?.cpus, given });
     return { plans: [plan], reason: undefined };
   } catch (error) {
@@ -169,6 +170,13 @@ function nameOf(
   if (cpus !== undefined) words.push(`cpus=${cpus}`);
   for (const [key, value] of Object.entries(set)) words.push(`${key}=${value}`);
   return words.join(' ');
+}
+
+/** How often the agents that only disturb may act in a run of an exploration, unless the entry says. */
+export function usualBudgets({ entry, plans: [plan] }: Cell) {
+  const isSmall = entry.kind !== 'stress' && entry.size === 'small';
+  const small = isSmall ? smallSizeOf(plan.scenario, plan.variant, plan.parameters) : undefined;
+  return { ...defaultBudgets(plan), ...small?.budgets };
 }
 
 /** What one wall clock would cut off, another one would not: only the number of steps ends a run early. */

@@ -14,8 +14,8 @@ import {
   type ShardResult,
 } from '../explore/shard.ts';
 import { workloadOf } from '../lab/plan.ts';
-import { defaultBudgets, replayTwice } from '../lab/search.ts';
-import { type Cell, exploreJobOf } from './cells.ts';
+import { replayTwice } from '../lab/search.ts';
+import { type Cell, exploreJobOf, usualBudgets } from './cells.ts';
 import type { ExploreLine } from './line.ts';
 import { scheduleText } from './schedule-text.ts';
 import type { Entry } from './schema.ts';
@@ -71,8 +71,8 @@ async function open(cell: Cell, entry: Exploration): Promise<Opened> {
   return { ...opened, cut: { prefixes, uncached } };
 }
 
-function budgetsOf({ plans }: Cell, { walks, prefetches, evictions }: Exploration) {
-  const usual = defaultBudgets(plans[0]);
+function budgetsOf(cell: Cell, { walks, prefetches, evictions }: Exploration) {
+  const usual = usualBudgets(cell);
   return {
     walk: walks ?? usual.walk,
     prefetch: prefetches ?? usual.prefetch,

@@ -33,7 +33,14 @@ export function parseQueue(text: string): QueueAddress {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const [username, password] = [decoded(url?.username), decoded(url?.password)];
   const database = /^\/?(\d{0,4})$/.exec(url?.pathname ?? '');
-  if (!url || !/^rediss?:$/.test(url.protocol) || url.hostname === '' || !database || !username || !password) {
+  if (
+    !url ||
+    !/^rediss?:$/.test(url.protocol) ||
+    url.hostname === '' ||
+    !database ||
+    !username ||
+    !password
+  ) {
     throw new CampaignError(`--queue ${withoutPassword(text)}: is no address of a Redis server: ${FORM}`);
   }
   const port = url.port === '' ? 6379 : Number(url.port);

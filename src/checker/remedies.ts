@@ -45,7 +45,7 @@ export function remedyOf(finding: FindingRecord, platform: Platform, processors:
       }
       return finding.detail >= 0
         ? 'clean and invalidate the older copy before the location is written through another cache or alias'
-        : 'clean before invalidating, or clean+invalidate in one operation';
+        : 'clean before invalidating, as far down as the invalidate goes, or clean+invalidate in one operation';
     case 'multiple-match':
       return 'break before make: write an invalid entry, flush the TLBs, only then write the new entry; where walks go on under a reserved ASID, map at the same sizes in all tables';
     case 'deadlock':

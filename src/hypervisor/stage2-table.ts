@@ -113,7 +113,8 @@ export class Stage2Table {
     let table = this.root;
     for (const level of this.levels.slice(0, -1)) {
       const entry = yield* this.tables.read(cpu, stage2EntryAddress(this.platform, level, table, ipa));
-      if ((entry & PTE.VALID) === 0 || (entry & PTE.TABLE) === 0) return -1;
+      // What is hidden from the walker is the guest's all the same (XSA-393, CVE-2022-23033).
+      if (!isThere(entry) || (entry & PTE.TABLE) === 0) return -1;
       table = frameAddress(entry);
     }
     return stage2EntryAddress(this.platform, this.levels[this.levels.length - 1], table, ipa);
@@ -125,7 +126,7 @@ export class Stage2Table {
     for (const level of this.levels.slice(0, -1)) {
       const at = stage2EntryAddress(this.platform, level, table, ipa);
       let entry = yield* this.tables.read(cpu, at);
-      if ((entry & PTE.VALID) === 0) {
+      if (!isThere(entry)) {
         const frame = yield* allocate(cpu);
         yield* this.zero(cpu, frame);
         entry = (frame | PTE.VALID | PTE.TABLE) >>> 0;
@@ -206,3 +207,6 @@ export class Stage2Table {
 export function isHidden(entry: number): boolean {
   return (entry & (PTE.VALID | HIDDEN)) === HIDDEN;
 }
+
+/** Does an entry say where it leads, whether the walker may see it or not? */
+const isThere = (entry: number): boolean => (entry & PTE.VALID) !== 0 || isHidden(entry);

@@ -1,7 +1,9 @@
 /**
  * Cross calls: run a function on other CPUs and wait until each has acknowledged. After Linux
  * kernel/smp.c (smp_call_function_many_cond): arguments once per initiator, one flag per initiator and
- * target, and an IPI only for the first call in a target's queue. The queue is a mask of initiators.
+ * target, and an IPI only for the first call in a target's queue. All queues are filled before the first IPI goes
+ * out, as there: those who answer early would take the lines and the interconnect from an initiator that still has
+ * others to queue for. The queue is a mask of initiators.
  */
 import type { Cpu, Steps } from '../machine/cpu.ts';
 import type { BootMemory } from './boot-memory.ts';

@@ -90,8 +90,8 @@ export class StoreBuffer {
     // A drain runs beside the program: its time is that of the buffer's own port, and only a barrier or
     // a full buffer makes the program wait for it.
     const before = cpu.clock;
-    // Not when the program's step has ended under way of which the store came due: an invalidate or the return from
-    // an interrupt takes hundreds of cycles, and others would find the interconnect taken until then.
+    // When it came due, not when the step ends that the program is in: an invalidate or the return from an
+    // interrupt takes hundreds of cycles, and others would find the interconnect taken until then.
     cpu.time[TIME.CLOCK] = Math.max(Math.min(before, cpu.storesDue[position]), cpu.time[TIME.DRAINED]);
     this.port.store(
       cpu,

@@ -143,6 +143,8 @@ export const cortexA53 = definePlatform({
     'shared.replacement': 'unverified: from memory of its manual',
     'maintenance.byAddress':
       'Arm architecture: by address to the point of coherency acts on all of the inner shareable domain, from memory',
+    'maintenance.icache':
+      'Arm architecture: IC IALLUIS, and IC IVAU by an inner shareable address, act on every CPU of that domain; from memory',
     'maintenance.setWayReachesShared': `${JUNO}: the last CPU of the cluster flushes L1 and L2 (TF-A lib/cpus/aarch64/cortex_a53.S, cluster_pwr_dwn, levels 1 and 2)`,
     'dma.snooped': `${JUNO_DTS}: smmu_hdlcd0 and smmu_hdlcd1, before the display controllers, are not marked dma-coherent, others are`,
     'dma.iommu': `${JUNO_DTS}: an MMU-401 before each of them`,

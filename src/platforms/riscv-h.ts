@@ -130,6 +130,7 @@ export const riscvH = definePlatform({
     'l1d.replacement': 'estimate: no document found',
     'l1d.organisation': `${PRIVILEGED}: software need not know of aliases, so whatever is indexed behaves as physical; from memory`,
     'l1i.sizeBytes': `${DTS}: 32768 bytes, 128 sets`,
+    'l1i.organisation': `derived: ${DTS}: 32768 bytes in 128 sets of 64-byte lines are four ways of 8 KB; that they behave as if physically indexed is an estimate`,
     'l1i.snooped': `${CACHEFLUSH}: FENCE.I for new code, and other harts are interrupted`,
     'l1i.fillsFrom': `${CACHEFLUSH}: no data cache is cleaned for new code`,
     'l1i.fetchAhead': 'RISC-V unprivileged architecture, Zifencei: fetches may be old until a FENCE.I',

@@ -9,8 +9,8 @@
  * page first (as KVM does it), and what was used once counts for ever.
  *
  * A device that shares the table has no such fault that could be resolved: see `XenOptions.sharesTable` in xen.ts.
- * An entry that is not valid is still the guest's: whoever takes a page away must clear it all the same (XSA-393,
- * CVE-2022-23033).
+ * An entry that is not valid is still the guest's: whoever takes a page away must clear it all the same, as
+ * `Stage2Table.find` sees to (Xen once did not: XSA-393, CVE-2022-23033).
  */
 import { frameAddress, PTE } from '../../machine/attributes.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
@@ -35,13 +35,13 @@ export function* forgetAccessed(cpu: Cpu, held: Held, options: TrackOptions = {}
 
 /**
  * The guest has used a page: its entry becomes valid, and those above it.
- * @returns false if there was nothing hidden on the way
+ * @returns false if there is no such page; true as well if another CPU was faster
  */
 export function* noteAccessed(cpu: Cpu, held: Held, ipa: number, options: TrackOptions = {}): Steps<boolean> {
   const { vm } = held;
-  const was = yield* vm.locked(cpu, () => revealOn(cpu, held, ipa, options));
+  const isThere = yield* vm.locked(cpu, () => revealOn(cpu, held, ipa, options));
   yield* cpu.dsb();
-  return was;
+  return isThere;
 }
 
 function* revealOn(cpu: Cpu, held: Held, ipa: number, options: TrackOptions): Steps<boolean> {
@@ -49,14 +49,12 @@ function* revealOn(cpu: Cpu, held: Held, ipa: number, options: TrackOptions): St
   const { table, layout } = held.vm;
   const levels = stage2Levels(platform);
   let at = layout.root;
-  let was = false;
   for (const [i, level] of levels.entries()) {
     const ptePa = stage2EntryAddress(platform, level, at, ipa);
     const entry = yield* table.entry(cpu, ptePa);
     at = frameAddress(entry);
     const isTable = i < levels.length - 1 && (entry & PTE.TABLE) !== 0;
     if (isHidden(entry)) {
-      was = true;
       // Before a walk can come this way, or it would find all that is below.
       if (isTable)
         yield* hideTable(cpu, held, at, (levels[i + 1].mask + 1) * platform.mmu.entryBytes, options);
@@ -66,7 +64,7 @@ function* revealOn(cpu: Cpu, held: Held, ipa: number, options: TrackOptions): St
     } else if ((entry & PTE.VALID) === 0) return false;
     if (!isTable) break;
   }
-  return was;
+  return true;
 }
 
 function* hideTable(

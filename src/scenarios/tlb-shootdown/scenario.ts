@@ -43,6 +43,7 @@ const variants: readonly Variant[] = [
     name: 'no-dsb-before',
     title: 'the invalidate may act before the table write is visible, and the walker refills',
     expect: STALE,
+    minCpus: BYSTANDER_TOO,
     unsupported: (platform) =>
       broadcasts(platform) ??
       (platform.writeBufferEntries === 0
@@ -55,6 +56,7 @@ const variants: readonly Variant[] = [
     name: 'no-dsb-after',
     title: 'the frame is reused before the broadcast has completed',
     expect: STALE,
+    minCpus: BYSTANDER_TOO,
     unsupported: (platform) =>
       broadcasts(platform) ??
       (platform.agents.includes('broadcast')

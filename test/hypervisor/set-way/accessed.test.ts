@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { forgetAccessed, noteAccessed } from '../../../src/hypervisor/set-way/accessed.ts';
 import type { SetWayEmulation } from '../../../src/hypervisor/set-way/emulation.ts';
-import { PTE } from '../../../src/machine/attributes.ts';
+import { stage2EntryAddress, stage2Levels } from '../../../src/hypervisor/stage2-table.ts';
+import { bootFrameOf } from '../../../src/hypervisor/vm-layout.ts';
+import { frameAddress, PTE } from '../../../src/machine/attributes.ts';
 import { PAGE_BYTES } from '../../../src/machine/platform.ts';
 import { GUEST_VA } from '../../support/hypervisor.ts';
 import { type GuestAt, runEmulated } from '../../support/set-way.ts';
@@ -16,11 +18,19 @@ const tracking: SetWayEmulation = {
   },
 };
 
-/** Which of the guest's data pages stage 2 translates now. */
+/** Which of the guest's data pages the walker finds now. */
 function* used({ cpu, vm, room }: GuestAt, pages: number) {
+  const { platform } = cpu.machine;
   const valid: number[] = [];
   for (let page = 0; page < pages; page++) {
-    if ((yield* vm.translate(cpu, room.dataIpa[0] + page * PAGE_BYTES)) >= 0) valid.push(page);
+    let [entry, table] = [0, vm.layout.root];
+    for (const level of stage2Levels(platform)) {
+      const ptePa = stage2EntryAddress(platform, level, table, room.dataIpa[0] + page * PAGE_BYTES);
+      entry = yield* vm.table.entry(cpu, ptePa);
+      if ((entry & PTE.VALID) === 0) break;
+      table = frameAddress(entry);
+    }
+    if ((entry & PTE.VALID) !== 0) valid.push(page);
   }
   return valid;
 }
@@ -56,17 +66,38 @@ describe('pages that a guest has used', () => {
     expect(data).toHaveLength(3);
   });
 
-  it('are not to be had where nothing was hidden', () => {
-    let was = true;
+  it('are there for a CPU that comes second, and are not if there is no such page', () => {
+    const found: boolean[] = [];
     runEmulated({
       emulation: tracking,
       programs: [
         function* (at) {
-          was = yield* noteAccessed(at.cpu, at, at.room.dataIpa[0]);
+          const [page] = at.room.dataIpa;
+          yield* forgetAccessed(at.cpu, at);
+          for (const ipa of [page, page, 0x1000]) found.push(yield* noteAccessed(at.cpu, at, ipa));
         },
       ],
     });
-    expect(was).toBe(false);
+    expect(found).toEqual([true, true, false]);
+  });
+
+  it('can be taken away while they are hidden, and do not come back', () => {
+    const frames: number[][] = [];
+    expect(() =>
+      runEmulated({
+        emulation: tracking,
+        programs: [
+          function* (at) {
+            const [page] = at.room.dataIpa;
+            yield* forgetAccessed(at.cpu, at);
+            frames.push(yield* at.vm.unmapIpa(at.cpu, page));
+            frames.push([bootFrameOf(at.vm.layout, page)]);
+            yield* at.guest(() => at.cpu.load(GUEST_VA) as never);
+          },
+        ],
+      }),
+    ).toThrow(/translation fault on a load/);
+    expect(frames[0]).toEqual(frames[1]);
   });
 
   it('are in memory for an IOMMU that looks there', () => {
