@@ -41,9 +41,10 @@ const USUAL_PLATFORMS: Readonly<Record<string, string>> = {
 };
 const EXPERIMENTS =
   'tlb-shootdown: the initiator of a munmap, and its targets; flush: every flush interface; context-flush: flushing a context, and giving the address space another one; asid: ASIDs that run out, and what they save; world-switch: to a guest and back, in five designs; line-maintenance: operations on a line by address; set-way-host: emptying caches by set and way, or by address';
-const EXPERIMENT_TITLES = Object.values(experiments)
-  .map(({ name, title }) => `${name}: ${title}`)
-  .join('; ');
+/** Experiments that have a table of their own here: what every platform has of it, laid out for reading. */
+const OWN_TABLES = ['line-maintenance', 'set-way-host'];
+const OTHER_EXPERIMENTS = Object.values(experiments).filter(({ name }) => !OWN_TABLES.includes(name));
+const EXPERIMENT_TITLES = OTHER_EXPERIMENTS.map(({ name, title }) => `${name}: ${title}`).join('; ');
 
 /** @param done takes the exit code */
 export function costCommand(done: (code: number) => void): Command {
@@ -106,7 +107,7 @@ export function costCommand(done: (code: number) => void): Command {
 }
 
 async function cost(experiment: string, flags: CostFlags): Promise<number> {
-  if (Object.hasOwn(experiments, experiment)) {
+  if (Object.hasOwn(experiments, experiment) && !OWN_TABLES.includes(experiment)) {
     return experimentCost(experiments[experiment], flags, flags.seed ?? drawSeed());
   }
   checkMechanism(flags.mechanism);
@@ -126,7 +127,7 @@ async function cost(experiment: string, flags: CostFlags): Promise<number> {
   if (experiment !== 'tlb-shootdown') {
     const known = [
       'tlb-shootdown, flush, context-flush, asid, world-switch, line-maintenance, set-way-host',
-      ...Object.keys(experiments),
+      ...OTHER_EXPERIMENTS.map(({ name }) => name),
     ];
     const what = experiment === '' ? 'which experiment' : `there is no experiment '${experiment}'`;
     throw new UsageError(`cost: ${what}: use one of ${known.join(', ')}, or --against published`);

@@ -1,9 +1,10 @@
 /**
  * Which pages a guest has used, by entries that are not valid though they say where they lead: an access to one faults,
- * and the fault is how the hypervisor knows. After Xen (xen/arch/arm/p2m.c, p2m_invalidate_root and
- * p2m_resolve_translation_fault; commit "xen/arm: Track page accessed between batch of Set/Way operations", 2148a125b73b
- * in the tree that was read): only the root's entries are made invalid; a fault makes the entries valid on the way to its page, and of
- * each table that comes into use that way all entries invalid first. So the cost follows what is used, not what there is.
+ * and the fault is how the hypervisor knows. After Xen (xen/arch/arm/p2m.c, p2m_invalidate_root, p2m_invalidate_table
+ * and p2m_resolve_translation_fault; commit "xen/arm: Track page accessed between batch of Set/Way operations"): only
+ * the root's entries are made invalid; a fault makes the entries on the way to its page valid, and of each table that
+ * comes into use that way all entries invalid first. So the cost follows what is used, not what there is. Xen makes one
+ * entry valid a fault, so that a first access faults once a level; here one fault is enough.
  *
  * It is not populate on demand, which the thread considers as well: there memory is given to the guest when it uses a
  * page first (as KVM does it), and what was used once counts for ever.
@@ -18,7 +19,7 @@ import { isHidden, stage2EntryAddress, stage2Levels } from '../stage2-table.ts';
 import type { Held } from './emulation.ts';
 
 export interface TrackOptions {
-  /** The IOMMU walks the table in memory, past the caches: entries are cleaned as far as that. */
+  /** The IOMMU walks the table in memory, past the caches: entries are cleaned as far as that (clean_pte in Xen). */
   readonly inMemory?: boolean;
 }
 

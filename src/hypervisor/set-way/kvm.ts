@@ -1,9 +1,10 @@
 /**
- * KVM's way (Linux arch/arm64/kvm/mmu.c, kvm_set_way_flush and kvm_toggle_cache; arch/arm64/kvm/sys_regs.c, access_dcsw;
- * since 3c1e71650833 "arm/arm64: KVM: Use set/way op trapping to track the state of the caches"): the first operation
- * flushes all of the guest's mapped memory and makes the guest's writes of its registers trap; the ones after it do
- * nothing, since they are the rest of the same loop. Each time the guest turns MMU and caches on or off all of it is
- * flushed again, and once they are on, nothing but an operation by set and way traps any more.
+ * KVM's way (Linux arch/arm64/kvm/mmu.c, kvm_set_way_flush and kvm_toggle_cache; arch/arm64/kvm/sys_regs.c,
+ * access_dcsw; the former two as Xen has them as well; since 3c1e71650833 "arm/arm64: KVM: Use set/way op trapping to
+ * track the state of the caches"): the first operation flushes all of the guest's mapped memory and makes the guest's
+ * writes of its registers trap; the ones after it do nothing, since they are the rest of the same loop. Each time the
+ * guest turns MMU and caches on or off all of it is flushed again, and once they are on, nothing but an operation by
+ * set and way traps any more.
  *
  * Under forced write-back there is nothing to do: whatever the guest turns off, its memory stays cacheable
  * (access_dcsw, ARM64_HAS_STAGE2_FWB).

@@ -1,9 +1,9 @@
 /**
  * Xen's way (xen/arch/arm/p2m.c, p2m_set_way_flush, p2m_toggle_cache, p2m_flush_vm; xen/arch/arm/traps.c,
- * check_for_vcpu_work; commit "xen/arm: Implement Set/Way operations", f253e88bec12 in the tree that was read). The policy is KVM's;
- * what differs is that the flush is put off until the vCPU is about to enter the guest, where it may be preempted and
- * goes on later, and how much of memory it goes through: all of it, as the thread begins with, or what the guest has
- * used since the last time (accessed.ts).
+ * check_for_vcpu_work; commit "xen/arm: Implement Set/Way operations", f253e88bec12). The policy is KVM's; what
+ * differs is that the flush is put off until the vCPU is about to enter the guest, where it may be preempted and goes
+ * on later, and how much of memory it goes through: all of it, as the thread begins with, or what the guest has used
+ * since the last time (accessed.ts).
  */
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import type { LoadedVcpu } from '../host.ts';

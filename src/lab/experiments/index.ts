@@ -7,8 +7,10 @@ import { flushInterface } from './flush-interface.ts';
 import { flushRange } from './flush-range.ts';
 import { initiators } from './initiators.ts';
 import { lazyTlb } from './lazy-tlb.ts';
+import { lineMaintenance } from './line-maintenance.ts';
 import { madvise } from './madvise.ts';
 import { setWay } from './set-way.ts';
+import { setWayHost } from './set-way-host.ts';
 import { shootdown } from './shootdown.ts';
 import { sockets } from './sockets.ts';
 import { unmapBatching } from './unmap-batching.ts';
@@ -27,6 +29,8 @@ const all: readonly Experiment[] = [
   worlds,
   flushInterface,
   setWay,
+  setWayHost,
+  lineMaintenance,
 ];
 
 /** By name, in the order in which they are listed. */

@@ -1,7 +1,8 @@
 /**
- * A guest empties its caches by set and way, as if they were its own: before it turns them off, to read past them what
- * it has written, and before it turns them on, so as not to find what was there before. Between any two of its steps its vCPU may be on another
- * CPU of the host, and is here each time. What the hypervisor makes of the operations is the variant.
+ * A guest empties its caches by set and way, as if they were its own: before it turns them off, to read past them
+ * what it has written, and before it turns them on, so as not to find what was there before. Between any two of its
+ * steps its vCPU may be on another CPU of the host, and is here each time. What the hypervisor makes of the
+ * operations is the variant.
  *
  * The mail of December 2017 itself could not be read; what is here of the thread is from what came of it: the commits
  * of Xen and KVM that the emulations name, and the comments of both above their functions.

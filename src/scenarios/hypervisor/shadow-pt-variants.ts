@@ -8,8 +8,8 @@ import { byColour, others, type Recipe } from './shadow-pt-recipes.ts';
 
 const COLOURS: readonly Colour[] = ['same', 'other'];
 const PHRASE: Readonly<Record<Colour, string>> = {
-  same: 'guest and host addresses of one colour',
-  other: 'of two colours',
+  same: 'addresses of one colour',
+  other: 'addresses of two colours',
 };
 
 /** A variant of the scenario as it runs. */
