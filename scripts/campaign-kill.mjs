@@ -120,7 +120,9 @@ async function undisturbed(folder, runs, workers) {
   writeFileSync(file, JSON.stringify(campaignOf(runs)));
   const reference = join(folder, 'undisturbed.ndjson');
   const began = performance.now();
-  await finish(start(['run', file, '--journal', reference, '--workers', String(workers)]), 'undisturbed');
+  // A few are run before a thread has started.
+  const threads = runs < 1000 ? 0 : workers;
+  await finish(start(['run', file, '--journal', reference, '--workers', String(threads)]), 'undisturbed');
   return { file, reference, seconds: (performance.now() - began) / 1000 };
 }
 
@@ -228,7 +230,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     console.log(
       `ok   ${where}: ${runs} runs, seed ${seed}; killed: ${text}; lines at the kills: ${at.join(' ')}`,
     );
-    console.log(`     ${seconds.toFixed(0)} s; undisturbed, on the pool: ${alone.toFixed(0)} s`);
+    console.log(`     ${seconds.toFixed(0)} s; undisturbed, without a queue: ${alone.toFixed(0)} s`);
   } catch (error) {
     console.log(`FAIL ${where}: ${runs} runs, seed ${seed}: ${error.message}`);
     process.exitCode = 1;

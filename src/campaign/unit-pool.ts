@@ -1,4 +1,5 @@
 /** Threads that run units, in whatever order they become ready; small pieces, so that none is lost with much work. */
+import { setImmediate } from 'node:timers/promises';
 import { Piscina } from 'piscina';
 import { workerEntry } from '../hosts/worker-entry.ts';
 import type { UnitLine } from './line.ts';
@@ -77,7 +78,11 @@ export class UnitPool {
 
   private async start(task: UnitTask): Promise<UnitResults> {
     if (this.closed) throw new PoolClosed();
-    if (!this.pool) return runUnits(task);
+    if (!this.pool) {
+      // Between two tasks the thread hears of Ctrl-C.
+      await setImmediate();
+      return this.closed ? Promise.reject(new PoolClosed()) : runUnits(task);
+    }
     try {
       return (await this.pool.run(task, { name: 'runUnits' })) as UnitResults;
     } catch (error) {

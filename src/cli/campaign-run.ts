@@ -45,8 +45,8 @@ export function runCampaignCommand(done: (code: number) => void): Command {
     .option('--journal <file>', 'where results go, a line each (default: the file, ending in .ndjson)')
     .option(
       '--workers <n>',
-      'threads; changes nothing but the time',
-      integer('--workers', 1, 256),
+      'threads, 0 for none but this process; changes nothing but the time',
+      integer('--workers', 0, 256),
       availableParallelism(),
     )
     .option('--shard <i/n>', 'only part i of n, to be merged with the others', share)

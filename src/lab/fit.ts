@@ -39,7 +39,9 @@ export function fitLine(samples: readonly Sample[]): Fit {
   const sum = (of: (dx: number, dy: number) => number) =>
     samples.reduce((total, { x, y }) => total + of(x - mx, y - my), 0);
   const slope = sum((dx, dy) => dx * dy) / sum((dx) => dx * dx);
-  const intercept = my - slope * mx;
+  const level = my - slope * mx;
+  // A line through the origin: what is left of the difference is rounding of its terms.
+  const intercept = Math.abs(level) <= ROUNDING * Math.max(Math.abs(my), Math.abs(slope * mx)) ? 0 : level;
   const total = sum((_, dy) => dy * dy);
   const left = sum((dx, dy) => (dy - slope * dx) ** 2);
   const scale = Math.max(...samples.map(({ y }) => Math.abs(y)));

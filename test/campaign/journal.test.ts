@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -75,6 +75,19 @@ describe('a journal', () => {
     writeFileSync(path, text);
     await expect(Journal.open(path, header, () => {})).rejects.toThrow(/is no journal of a campaign/);
     expect(readFileSync(path, 'utf8')).toBe(text);
+  });
+
+  it.skipIf(process.platform === 'win32')('is a file: nothing else is replaced by one', async () => {
+    // Empty as a new file is, as devices are; root may rename a file over /dev/null.
+    const pipe = fresh();
+    expect(spawnSync('mkfifo', [pipe]).status).toBe(0);
+    for (const path of [pipe, folder, '']) {
+      await expect(Journal.open(path, header, () => {})).rejects.toThrow(
+        /^--journal .*: is no (file|name): name a file in a folder that exists$/,
+      );
+    }
+    expect(statSync(pipe).isFIFO()).toBe(true);
+    expect(readdirSync(folder).filter((name) => /\.lock\.|\.new$/.test(name))).toEqual([]);
   });
 
   it('of another campaign is refused and left as it is', async () => {
@@ -172,6 +185,24 @@ describe('the disk', () => {
     expect(order).toEqual(['sync after 1 lines', 'sync after 40 lines']);
     expect(journal.syncs).toBe(2);
     await journal.close();
+  });
+
+  it('whoever adds waits for its own lines, and not for those that come meanwhile', async () => {
+    const journal = await Journal.open(fresh(), header, () => {});
+    const file = await fileHandle();
+    const sync = file.sync.bind(file);
+    let next = 1;
+    vi.spyOn(file, 'sync').mockImplementation(async () => {
+      // While one is synced the next one comes, until there is none.
+      if (next < 40) void journal.add(lines(next, ++next));
+      await sync();
+    });
+    await journal.add(lines(0, 1));
+    expect(journal.done.size).toBe(1);
+    vi.restoreAllMocks();
+    await journal.close();
+    // What was taken is not given up.
+    expect(journal.done.size).toBe(next);
   });
 
   it('that fails ends it: what was not synced is not done, and nothing is written after it', async () => {

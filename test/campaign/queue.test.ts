@@ -42,19 +42,20 @@ describe('the address of a queue', () => {
     expect(all.shown).toBe('rediss://[::1]:7000/3');
   });
 
-  it.each(['', 'nonsense', 'http://host', 'redis://', 'redis://host/name', 'redis://me:secret@host/x'])(
-    'is not %j',
-    (text) => {
-      let message = '';
-      try {
-        parseQueue(text);
-      } catch (error) {
-        message = (error as Error).message;
-      }
-      expect(message).toMatch(/is no address of a Redis server: use redis:/);
-      expect(message).not.toMatch(/secret|\n/);
-    },
-  );
+  it.each([
+    ...['', 'nonsense', 'http://host', 'redis://', 'redis://host/name', 'redis://me:secret@host/x'],
+    // No URL at all, and no percent-encoding.
+    ...['redis://me:secret/x@host', 'redis://me:%zzsecret@host'],
+  ])('is not %j', (text) => {
+    let message = '';
+    try {
+      parseQueue(text);
+    } catch (error) {
+      message = (error as Error).message;
+    }
+    expect(message).toMatch(/is no address of a Redis server: use redis:/);
+    expect(message).not.toMatch(/secret|\n/);
+  });
 
   it('of no server is said to be that', async () => {
     await expect(reach(parseQueue('redis://127.0.0.1:1'))).rejects.toThrow(
@@ -188,6 +189,30 @@ describe.skipIf(lacksRedis)('a campaign through a queue', () => {
     await again.close();
     expect(done.slice(0, 4)).toEqual([0, 1, 25, 89]);
     expect(linesIn(path).sort()).toEqual(whole);
+  });
+
+  it('is waited for as long as something of it comes, however long that takes to write', async () => {
+    const looking = queue();
+    const { campaign, hash } = plan;
+    const posted = [0, 1, 2, 3, 4].map((part) => ({
+      name: campaign.name,
+      data: { campaign, plan: hash, ranges: [[part * 20, Math.min(90, part * 20 + 20)]] },
+      opts: { jobId: partId(hash, 20, part) },
+    }));
+    await looking.addBulk(posted);
+    while ((await looking.getCompletedCount()) < posted.length) await sleep(20);
+    const path = fresh();
+    const journal = await Journal.open(path, headerOf(plan), () => {});
+    const add = journal.add.bind(journal);
+    // All of them take longer than the patience, each one does not.
+    vi.spyOn(journal, 'add').mockImplementation(async (lines) => {
+      await sleep(400);
+      await add(lines);
+    });
+    await runQueued(plan, journal, address, options({ patienceSeconds: 1 }));
+    await journal.close();
+    expect(linesIn(path).sort()).toEqual(whole);
+    await looking.close();
   });
 
   it('that is put in by two at once is done for both', async () => {

@@ -26,8 +26,9 @@ function campaign(variants: string[], to = 4): { file: string; journal: string }
   return { file: `${path}.json`, journal: `${path}.ndjson` };
 }
 
+/** Without threads: each would load everything once more. */
 const run = (file: string, ...args: string[]) =>
-  inProcess('campaign', 'run', file, '--workers', '1', ...args);
+  inProcess('campaign', 'run', file, '--workers', '0', ...args);
 const linesIn = (path: string) => readFileSync(path, 'utf8').split('\n').slice(1, -1);
 
 describe('flushlab campaign', () => {
@@ -81,7 +82,7 @@ describe('flushlab campaign', () => {
       path: join(folder, `part-${count}-${i}.ndjson`),
     }));
     for (const { share, path } of parts) await run(file, '--shard', share, '--journal', path);
-    await run(file);
+    await run(file, '--workers', '1');
     const output = join(folder, 'merged.ndjson');
     const merged = await inProcess('campaign', 'merge', ...parts.map(({ path }) => path), '-o', output);
     expect(merged).toEqual({ code: 0, stderr: '', stdout: `${output}: 18 of 18 parts from 2 journals\n` });
@@ -95,13 +96,17 @@ describe('flushlab campaign', () => {
     expect(readFileSync(to('r.md'), 'utf8')).toMatch(/^# tiny\n/);
     const refused = await inProcess('campaign', 'merge', journal, '-o', output);
     expect(refused).toMatchObject({ code: 2, stdout: '' });
+    const before = readFileSync(output, 'utf8');
+    const over = await inProcess('campaign', 'report', output, '--json', output);
+    expect(over).toMatchObject({ code: 2, stderr: expect.stringMatching(/is the file that is read/) });
+    expect(readFileSync(output, 'utf8')).toBe(before);
   });
 
-  it.skipIf(process.platform === 'win32')(
-    'run: Ctrl-C keeps what is done, and the same command goes on',
-    async () => {
+  it.skipIf(process.platform === 'win32').each(['0', '1'])(
+    'run: Ctrl-C keeps what is done, and the same command goes on; %s threads',
+    async (workers) => {
       const { file, journal } = campaign(['fixed'], 100_000);
-      const { child, finished } = started(['campaign', 'run', file, '--workers', '1']);
+      const { child, finished } = started(['campaign', 'run', file, '--workers', workers]);
       const lines = () => {
         try {
           return linesIn(journal).length;

@@ -223,6 +223,17 @@ describe('flushlab plot', () => {
     expect(stderr).toMatch(message);
     expect(existsSync(file('none.svg'))).toBe(false);
   });
+
+  it('does not draw over what it reads', async () => {
+    await inProcess(...few, '--out', file('own.ndjson'));
+    const before = read('own.ndjson');
+    const { code, stderr } = await inProcess('plot', file('own.ndjson'), '--out', file('./own.ndjson'));
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: `flushlab: --out ${file('./own.ndjson')}: is the file that is read: name another one\n`,
+    });
+    expect(read('own.ndjson')).toBe(before);
+  });
 });
 
 describe('flushlab cost of an experiment', () => {

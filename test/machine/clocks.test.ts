@@ -82,6 +82,46 @@ describe('a wait', () => {
   });
 });
 
+describe('a store that is buffered', () => {
+  const LONG = 10_000;
+  const buffered = tiny((p) => {
+    p.writeBufferEntries = 4;
+    p.agents = ['drain'];
+  });
+  /** What others see of a store whose CPU goes on with one step that takes long. */
+  const clocks = () => {
+    const { result } = runPrograms(
+      buffered,
+      [
+        function* (cpu) {
+          yield* cpu.storePhysical(FLAG, 1);
+          yield* cpu.compute(LONG);
+        },
+        function* (cpu) {
+          yield* cpu.waitUntil(FLAG, (n) => n === 1, { why: 'the flag' });
+        },
+        function* (cpu) {
+          yield* cpu.compute(LONG / 2);
+          yield* cpu.loadPhysical(FLAG + 0x100);
+        },
+      ],
+      { scheduler: new ClockFirst() },
+    );
+    return result.cpus.map(({ clockCycles }) => clockCycles);
+  };
+
+  it('is seen when it has drained, and not when the step after it ends', () => {
+    const { memoryCycles, cacheToCacheCycles, drainDelayCycles, busOccupancyCycles, l1HitCycles } = costs;
+    // The waiter has looked once in vain, and looks again after the store, which waits for the line in turn.
+    const most = l1HitCycles + drainDelayCycles + 2 * memoryCycles + cacheToCacheCycles + costs.upgradeCycles;
+    expect(clocks()[1]).toBeLessThanOrEqual(most + 4 * busOccupancyCycles);
+  });
+
+  it('holds the interconnect at its own time: who comes in the middle of that step finds it free', () => {
+    expect(clocks()[2]).toBe((LONG / 2) * costs.instructionCycles + costs.memoryCycles);
+  });
+});
+
 describe('smallest clock first', () => {
   it('gives the step to whoever is behind', () => {
     const order: number[] = [];

@@ -13,6 +13,8 @@ export interface HypervisorVariant {
   readonly title: string;
   /** Name of the platform that it runs on unless told otherwise; default: the scenario's. */
   readonly platform?: string;
+  /** CPUs, devices among them, that it takes to show what it is about, where the scenario's own number is too few. */
+  readonly minCpus?: number;
   /** What it must show on a platform, and the fact of the platform that makes it so: never taken from a run. */
   expectOn(platform: Platform): Expectation;
   /** Why it means nothing on a platform, or undefined if it does. */
@@ -32,11 +34,21 @@ export function defineHypervisorScenario<Layout>(
 ): DefinedScenario<Layout> {
   const { name, variants, platform, machineFor } = definition;
   const nameFor = (variant: string) => variants.find((one) => one.name === variant)?.platform ?? platform;
-  const asVariant = ({ name: variant, title, expectOn, unsupported }: HypervisorVariant): Variant => {
+  const asVariant = ({
+    name: variant,
+    title,
+    minCpus,
+    expectOn,
+    unsupported,
+  }: HypervisorVariant): Variant => {
     const usual = platformByName(nameFor(variant));
     if (!usual) throw new ScenarioError(`scenario '${name}': there is no platform '${nameFor(variant)}'`);
     const { expect } = expectOn(machineFor?.(usual) ?? usual);
-    return { name: variant, title, expect, expectOn, ...(unsupported && { unsupported }) };
+    return {
+      ...{ name: variant, title, expect, expectOn },
+      ...(minCpus !== undefined && { minCpus }),
+      ...(unsupported && { unsupported }),
+    };
   };
   return defineScenario<Layout>({
     ...definition,

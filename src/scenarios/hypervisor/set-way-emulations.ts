@@ -27,6 +27,8 @@ interface Emulation {
   readonly onDemand?: boolean;
   /** A device shares the stage-2 table. */
   readonly device?: boolean;
+  /** It goes wrong only where a vCPU can leave a CPU for another. */
+  readonly needsElsewhere?: boolean;
   /** How often the guest does it all; default: once. What is missed, the hardware may write back by itself. */
   readonly rounds?: number;
   make(options: MakeOptions): SetWayEmulation;
@@ -76,7 +78,7 @@ export const setWayEmulations = {
     expectOn: byAddress,
   },
   'on-demand': {
-    title: 'the same, and the guest has only what it has used (KVM; Xen: populate on demand)',
+    title: 'does as kvm, and the guest is given a page when it uses it first (populate on demand, as in KVM)',
     onDemand: true,
     make: () => populating(kvmSetWay),
     expectOn: byAddress,
@@ -92,7 +94,7 @@ export const setWayEmulations = {
     expectOn: byAddress,
   },
   'xen-preempted': {
-    title: 'the same, is preempted, and goes on where the vCPU runs next (Xen)',
+    title: 'does as xen-accessed, is preempted, and goes on where the vCPU runs next (Xen)',
     make: ({ preemption }) => xenSetWay({ pages: 'accessed', preemption }),
     expectOn: byAddress,
   },

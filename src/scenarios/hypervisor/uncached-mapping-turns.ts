@@ -10,8 +10,8 @@ import { bringIn, evict } from '../flush/own-time.ts';
 import type { Turn } from '../flush/turns.ts';
 import type { MappingVariant, Subject } from './uncached-mapping-variant.ts';
 
-/** CPUs: the emulator, in whose process the guest's memory is; the one that the vCPU runs on; a device. */
-const [EMULATOR, VCPU_CPU, DEVICE] = [0, 1, 2];
+/** CPUs: the emulator, in whose process the guest's memory is; the one that the vCPU runs on. A device comes last. */
+const [EMULATOR, VCPU_CPU] = [0, 1];
 const INVALIDATE = { clean: false, invalidate: true };
 
 /** The page by all of its names: addresses of its first byte. */
@@ -147,7 +147,7 @@ export class MappingTurns {
   private device(act: (offset: number) => Steps<unknown>): Turn {
     const turn = this;
     return {
-      who: DEVICE,
+      who: turn.cpu.machine.state.processors.length,
       *act() {
         for (const offset of turn.offsets()) yield* act(offset);
       },

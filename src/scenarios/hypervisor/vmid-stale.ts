@@ -2,9 +2,8 @@
  * A guest CPU moves to another host CPU, the host changes the guest's memory there, and the guest CPU comes back to
  * where entries of its VMID have lived all the time.
  *
- * Linux 92e450507d56 "RISC-V: KVM: Cleanup stale TLB entries when host CPU changes" (v5.19; 4b9ac285e253 in lists of such bugs,
- * unverified).
- * The series that it ends asks vCPUs for fences, and a vCPU executes them where it is; a fence of a hart is for that
+ * Linux 92e450507d56 "RISC-V: KVM: Cleanup stale TLB entries when host CPU changes" (v5.19; also quoted as
+ * 4b9ac285e253, unverified). The series that it ends asks vCPUs for fences, and a vCPU executes them where it is; a fence of a hart is for that
  * hart alone. So no fence reaches entries on the host CPU that a vCPU has left: it has to flush the VMID when it comes
  * to another host CPU than it ran on last. Before, SBI calls fenced on all harts (`every-cpu`), at the price of an
  * interrupt for each.

@@ -20,7 +20,9 @@ function smallest({ parameters }: Experiment): Parameters {
 
 /** On one CPU where there is no second one: what cannot be measured at all is what this is about. */
 const onThis = (parameters: Parameters, maxCpus: number): Parameters =>
-  typeof parameters.cpus === 'number' ? { ...parameters, cpus: Math.min(parameters.cpus, maxCpus) } : parameters;
+  typeof parameters.cpus === 'number'
+    ? { ...parameters, cpus: Math.min(parameters.cpus, maxCpus) }
+    : parameters;
 
 describe.each(Object.values(experiments))('$name at its smallest', (experiment) => {
   const points = Object.values(platforms).map((platform) => ({
@@ -45,7 +47,7 @@ describe.each(Object.values(experiments))('$name at its smallest', (experiment) 
       expect(entries.length).toBeGreaterThan(0);
       for (const [name, figure] of entries) {
         expect(Object.keys(experiment.measures)).toContain(name);
-        expect([platform.name, name, Number.isFinite(figure) && figure >= 0]).toEqual([platform.name, name, true]);
+        expect([platform.name, name, Number.isFinite(figure)]).toEqual([platform.name, name, true]);
       }
     }
   });

@@ -65,6 +65,23 @@ describe('stage2-unmap', () => {
     expect(text).toMatch(/VMALLE1/);
   });
 
+  // By hand, from what each leaves out: indices of `diagnoses`, in runs with several changes of one entry.
+  it.each([
+    ['no-stage1', 4],
+    ['no-ipa', 5],
+    ['stage1-first', 5],
+    ['no-barrier-before', 6],
+    ['no-barrier-after', 1],
+    ['this-cpu-only', 0],
+  ])('%s is explained by what it leaves out, in whatever round it shows', (name, diagnosis) => {
+    const variant = findVariant(stage2Unmap, name);
+    const runs = SEEDS.map((seed) =>
+      runFlush(stage2Unmap, variant, platforms.neoverse, { seed, given: SHORT }),
+    );
+    const stale = runs.flatMap(({ findings }) => findings).filter(({ kind }) => kind === 'stale-translation');
+    expect(new Set(stale.map((finding) => finding.diagnosis))).toEqual(new Set([diagnosis]));
+  });
+
   // The canary: the right sequence on hardware that does not keep to it, and a wrong expectation.
   it('notices a barrier that does not wait for broadcasts', () => {
     const right = findVariant(stage2Unmap, 'right');
