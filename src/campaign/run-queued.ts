@@ -53,7 +53,12 @@ export async function runQueued(
   const { Queue: BullQueue } = await import('bullmq');
   const connections = new QueueConnections();
   const connection = await connections.open(address);
-  const queue: Queue<JobData, JobResult> = new BullQueue(QUEUE_NAME, { connection, prefix: QUEUE_PREFIX });
+  const queue: Queue<JobData, JobResult> = new BullQueue(QUEUE_NAME, {
+    connection,
+    prefix: QUEUE_PREFIX,
+    // Nobody listens, and each event of a finished job holds its whole result: 10,000 of them would be kept.
+    streams: { events: { maxLen: 0 } },
+  });
   queue.on('error', () => {});
   try {
     await new QueueRunner(plan, journal, address, options, queue).run();

@@ -32,7 +32,7 @@ export const x86Haswell = definePlatform({
     cacheToCacheCycles: 307,
     memoryCycles: 340,
     upgradeCycles: 240,
-    ipiLatencyCycles: 780,
+    ipiLatencyCycles: 960,
     broadcastLatencyCycles: 0,
   },
   costs: {
@@ -43,7 +43,7 @@ export const x86Haswell = definePlatform({
     upgradeCycles: 50,
     isbCycles: 15,
     ipiSendCycles: 40,
-    ipiLatencyCycles: 260,
+    ipiLatencyCycles: 440,
     interruptEntryCycles: 220,
     interruptExitCycles: 200,
     faultEntryCycles: 150,

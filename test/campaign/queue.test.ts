@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Queue } from 'bullmq';
+import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { headerOf } from '../../src/campaign/header.ts';
 import { Journal } from '../../src/campaign/journal.ts';
@@ -174,6 +175,12 @@ describe.skipIf(lacksRedis)('a campaign through a queue', () => {
       completed: 0,
       failed: 0,
     });
+    // What is left of the events is their last block, of 4 KiB.
+    const { host, port } = address.connection;
+    const client = new Redis({ host, port });
+    const events = await client.xrange(looking.keys.events, '-', '+');
+    client.disconnect();
+    expect(events.filter(([, words]) => words.includes('returnvalue')).length).toBeLessThan(4);
     await looking.close();
   });
 

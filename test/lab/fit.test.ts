@@ -24,6 +24,14 @@ describe('a line by least squares', () => {
     );
   });
 
+  it('begins at 0 where it goes through the origin, and not at the rounding of a difference', () => {
+    // The mean of x is 127/7, which binary numbers do not have.
+    const samples = [1, 2, 4, 8, 16, 32, 64].map((x) => ({ x, y: 40 * x }));
+    const { intercept, slope } = lineOf(fitLine(samples));
+    expect(intercept).toBe(0);
+    expect(slope).toBeCloseTo(40, 9);
+  });
+
   it('has no better neighbour', () => {
     const left = (samples: readonly Sample[], intercept: number, slope: number) =>
       samples.reduce((sum, { x, y }) => sum + (y - intercept - slope * x) ** 2, 0);

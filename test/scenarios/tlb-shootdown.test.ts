@@ -4,6 +4,7 @@ import { runLockstep } from '../../src/hosts/lockstep.ts';
 import { ClockFirst } from '../../src/hosts/schedulers/clock-first.ts';
 import { RandomWalk } from '../../src/hosts/schedulers/random.ts';
 import type { Scheduler } from '../../src/hosts/schedulers/scheduler.ts';
+import { makePlan } from '../../src/lab/plan.ts';
 import type { Platform } from '../../src/machine/platform.ts';
 import { platformByName, platforms } from '../../src/platforms/index.ts';
 import { findVariant, resolveParameters, type Variant } from '../../src/scenarios/scenario.ts';
@@ -18,11 +19,12 @@ function run(
   seed: number,
   given: Record<string, string> = {},
   scheduler: Scheduler = new RandomWalk(seed),
+  cpus = defaultCpus,
 ): RunResult {
   const parameters = { ...resolveParameters(tlbShootdown, given), variant };
   const job: Job = {
     platform,
-    cpus: defaultCpus,
+    cpus,
     source: { module, parameters },
     seed,
     checked: true,
@@ -111,6 +113,31 @@ describe('the correct variants', () => {
         .every((n) => n > 0),
     ).toBe(true);
     expect(interrupts('broadcast')).toEqual([0, 0, 0, 0]);
+  });
+});
+
+const uniprocessors = Object.values(platforms).filter(({ maxCpus }) => maxCpus === 1);
+
+describe.each(uniprocessors)('on $name, which has one CPU,', (platform) => {
+  const planOf = (variant: Variant) => makePlan({ scenario: tlbShootdown, variant, platform, given: {} });
+  // That CPU itself still has what it has not flushed.
+  const onOne = ['cross-call', 'none'];
+
+  it.each(onOne)('%s shows what it promises', (name) => {
+    const variant = findVariant(tlbShootdown, name);
+    const { cpus } = planOf(variant);
+    expect(cpus).toBe(1);
+    for (const seed of seeds(3)) {
+      expect(surprise(variant, run(name, platform, seed, {}, undefined, cpus))).toEqual([]);
+    }
+  });
+
+  it('the others cannot show anything, and say so', () => {
+    for (const variant of variants.filter(({ name }) => !onOne.includes(name))) {
+      expect(() => planOf(variant)).toThrow(
+        new RegExp(`at least 2 CPUs: ${platform.name} has one: use another|${platform.name} cannot `),
+      );
+    }
   });
 });
 

@@ -3,7 +3,8 @@
  * check_for_vcpu_work; commit "xen/arm: Implement Set/Way operations", f253e88bec12). The policy is KVM's; what
  * differs is that the flush is put off until the vCPU is about to enter the guest, where it may be preempted and goes
  * on later, and how much of memory it goes through: all of it, as the thread begins with, or what the guest has used
- * since the last time (accessed.ts).
+ * since the last time (accessed.ts). Xen begins to track when the domain has been created, so as not to go through all of
+ * its memory the first time (p2m_domain_creation_finished); here the first flush does, and tracking begins with it.
  */
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import type { LoadedVcpu } from '../host.ts';

@@ -4,6 +4,9 @@
  * 20190531063645.4697-1-namit@vmware.com): the handler runs with interrupts masked and touches no user memory, so
  * from its entry on the CPU uses none of the translations that it is about to remove. That holds for pages alone:
  * page tables must not be freed after such a call, because a walk may go through them until the flush.
+ *
+ * Two stores more for each target than a plain call has (`CrossCalls`). In Linux it is as many: there a plain call
+ * writes flags, function and pointer for each target, and one with its data inlined also the range and the space.
  */
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import type { BootMemory } from '../boot-memory.ts';
@@ -13,11 +16,11 @@ export const EARLY_CALL_VECTOR = 1;
 export interface EarlyCallLayout {
   /** Per target: the line with its mask of initiators. */
   readonly queuePa: readonly number[];
-  /** Per initiator, then target: the line with the flag, 1 until acknowledged, and three arguments. */
+  /** Per initiator, then target: the line with the flag, which is 1 more than the first argument until acknowledged, and two more. */
   readonly linePa: readonly (readonly number[])[];
 }
 
-/** What a target does after it has acknowledged: `a`, `b`, `c` are words. */
+/** What a target does after it has acknowledged: `a` is a small number, `b` and `c` are words. */
 type EarlyFunction = (cpu: Cpu, a: number, b: number, c: number) => Steps;
 
 export function layEarlyCalls(boot: BootMemory, cpus: number): EarlyCallLayout {
@@ -49,10 +52,9 @@ export class EarlyCalls {
     const idle: number[] = [];
     for (const target of targets) {
       const line = layout.linePa[cpu.index][target];
-      for (const [i, word] of [a, b, c].entries()) {
-        yield* cpu.storePhysical(line + 4 + i * 4, word, 4, uncached);
-      }
-      yield* cpu.storePhysical(line, 1, 4, uncached);
+      yield* cpu.storePhysical(line + 4, b, 4, uncached);
+      yield* cpu.storePhysical(line + 8, c, 4, uncached);
+      yield* cpu.storePhysical(line, a + 1, 4, uncached);
       const queue = layout.queuePa[target] + (cpu.index >> 5) * 4;
       // The atomic is a full barrier: whoever sees the bit sees the arguments.
       const old = yield* cpu.modifyPhysical(queue, (mask) => (mask | bit) >>> 0, uncached);
@@ -86,9 +88,9 @@ export class EarlyCalls {
   }
 
   private *answer(cpu: Cpu, line: number): Steps {
-    const words: number[] = [];
-    for (let i = 0; i < 3; i++) words.push(yield* cpu.loadPhysical(line + 4 + i * 4, 4, this.uncached));
-    const [a, b, c] = words;
+    const a = (yield* cpu.loadPhysical(line, 4, this.uncached)) - 1;
+    const b = yield* cpu.loadPhysical(line + 4, 4, this.uncached);
+    const c = yield* cpu.loadPhysical(line + 8, 4, this.uncached);
     if (this.acknowledgesEarly) yield* cpu.storePhysical(line, 0, 4, this.uncached);
     yield* this.run(cpu, a, b, c);
     if (this.acknowledgesEarly) return;

@@ -5,15 +5,15 @@
  * What `concurrent` and `early-ack` gain ends with the number of targets from which the initiator waits for nobody. It
  * has work of its own for each: the lines of flag and queue, an IPI, and after the acknowledgement the line of the flag
  * once more, which it fetches one after the other. Answers come side by side. As long as the first answer comes after
- * the last IPI, flushing here meanwhile hides that flush. Once sending takes longer than an answer (on x86-ivybridge-ex
- * in one socket from some 24 CPUs on: 40 cycles an IPI, and 900 until the first answer), every acknowledgement is there
- * when it is looked for, and the same work in another order takes as long. `early-ack` is then the slower one, by
- * the three arguments that it stores for each target and the others store once.
+ * the last IPI, flushing here meanwhile hides that flush, whole. Once sending takes longer than an answer (on
+ * x86-ivybridge-ex in one socket from some 26 CPUs on: 40 cycles an IPI, and 1,100 until the first answer), every
+ * acknowledgement is there when it is looked for, and the same work in another order takes as long. `early-ack` stores
+ * two words more for each target, 16 cycles here, and so falls behind `concurrent` a little earlier.
  *
  * Deviations that move that point: CPUs here have one miss under way at a time, where a real one fetches several
  * flags side by side; a store takes as long as a hit, once when it enters the write buffer and again when a barrier
  * waits for it; and Linux stores function and pointer of a plain call for each target too (kernel/smp.c,
- * smp_call_function_many_cond), which `CrossCalls` leaves out.
+ * smp_call_function_many_cond), which `CrossCalls` leaves out, as `EarlyCalls` leaves out two of its words.
  */
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import type { Machine } from '../../machine/machine.ts';

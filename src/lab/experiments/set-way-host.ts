@@ -1,7 +1,6 @@
 /** Emptying caches without a hypervisor: the cells of `flushlab cost set-way-host`, one a point. */
 import { LockstepPool } from '../lockstep-pool.ts';
 import { measureMaintenance } from '../maintenance-cost/measure.ts';
-import { microseconds } from '../maintenance-cost/published.ts';
 import type { LineState, MaintenanceSettings } from '../maintenance-cost/workload.ts';
 import { nameIn, numberIn } from './bench/values.ts';
 import { figures, LIMITS, tooManyPages } from './cell.ts';
@@ -55,7 +54,7 @@ export const setWayHost: Experiment = {
     const [row] = await measureMaintenance(platform, [cell], { ...LIMITS, seed }, new LockstepPool(0));
     const { cycles, operations, againCycles } = row;
     return figures({
-      ...{ cycles, microseconds: Math.round(microseconds(platform, cycles) * 100) / 100, operations },
+      ...{ cycles, microseconds: Math.round((cycles / platform.clockMHz) * 100) / 100, operations },
       // Nothing is read once more where there are no pages.
       againCycles: cell.pages > 0 ? againCycles : undefined,
     });

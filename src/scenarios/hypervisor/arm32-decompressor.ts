@@ -1,11 +1,17 @@
 /**
- * The decompressor of a 32-bit Arm kernel, on bare hardware and as a guest, one CPU running: it writes the kernel with its caches on
- * and enters it with them off. Emptying them by set and way is enough where there is no cache that those operations
- * pass by; behind a system cache it fails on bare hardware already, whatever a hypervisor does.
+ * The decompressor of a 32-bit Arm kernel, on bare hardware and as a guest, one CPU running: it writes the kernel with
+ * its caches on and enters it with them off. Emptying them by set and way is enough where there is no cache that those
+ * operations pass by; behind a system cache it fails on bare hardware already.
+ *
+ * As a guest without any emulation it runs stale memory, says the thread. By the architecture it does so behind a system
+ * cache, as here, or if its vCPU changes CPUs in between, which is `untrapped` and `to-the-letter` of
+ * set-way-emulation.ts: an operation that does not trap acts on the caches of the CPU it is executed on, and while the
+ * vCPU stays there it does what it does on bare hardware. If it traps and is dropped (`guest-ignored`), it always does.
  *
  * On platforms of other architectures it stands for any boot loader that does the same.
  */
 import { BootMemory } from '../../kernel/boot-memory.ts';
+import type { Steps } from '../../machine/cpu.ts';
 import type { Platform } from '../../machine/platform.ts';
 import { found } from '../flush/alias-facts.ts';
 import { fact } from '../flush/facts.ts';
@@ -72,6 +78,8 @@ export default defineHypervisorScenario<Layout>({
   },
 
   start({ cpu, checker, layout }, { variant, lines }) {
+    // Those that have not been brought up yet.
+    if (cpu.index > 0) return { program: nothing(), vectors: null };
     const guest = guestOf(variant);
     if (!('imagePa' in layout)) {
       if (!guest) throw new Error(`variant '${variant}' is no guest`);
@@ -81,6 +89,8 @@ export default defineHypervisorScenario<Layout>({
     return bootCompressed(bareMetal(cpu), image, EMPTYING[String(variant)]);
   },
 });
+
+function* nothing(): Steps {}
 
 /** The verdict where an outer cache does not hear of operations by address; undefined elsewhere. */
 function heeded(platform: Platform): Expectation | undefined {

@@ -1,6 +1,7 @@
 /**
  * The decompressor as a guest: the hypervisor has given it the memory, and its vCPU begins as after a reset, MMU and
- * caches off (KVM lets writes of its registers trap from then on: arch/arm64/kvm, vcpu_reset_hcr, from memory).
+ * caches off (KVM lets writes of its registers trap from then on, unless there is forced write-back:
+ * arch/arm64/include/asm/kvm_emulate.h, vcpu_reset_hcr).
  */
 import type { Checker } from '../../checker/checker.ts';
 import { BootVm, STAGE2_RAM } from '../../hypervisor/boot-vm.ts';
@@ -38,15 +39,22 @@ const names = (Object.keys(setWayEmulations) as EmulationName[]).filter(
   (name) => emulationOf(name).device !== true,
 );
 
+/** Where a variant shows what it is about, if not on the scenario's platform: untrapped, behind a system cache. */
+const PLATFORMS: Readonly<Partial<Record<EmulationName, string>>> = {
+  'forced-write-back': 'neoverse-v1',
+  untrapped: 'neoverse',
+};
+
 /** A variant for each emulation. @param leftBehind what shows where nothing is flushed */
 export function decompressorGuests(leftBehind: (platform: Platform) => Expectation): HypervisorVariant[] {
   return names.map((name) => {
     const { title, expectOn, expectPinned } = emulationOf(name);
+    const platform = PLATFORMS[name];
     return {
       name: `${PREFIX}${name}`,
-      title: `as a guest whose hypervisor ${title.replace(/^the same,/, 'does as KVM,')}`,
-      ...(name === 'forced-write-back' && { platform: 'neoverse-v1' }),
-      unsupported: (platform: Platform) => withoutEmulation(name, platform),
+      title: `as a guest whose hypervisor ${title}`,
+      ...(platform !== undefined && { platform }),
+      unsupported: (on: Platform) => withoutEmulation(name, on),
       expectOn: name === 'ignored' ? leftBehind : (expectPinned ?? expectOn),
     };
   });

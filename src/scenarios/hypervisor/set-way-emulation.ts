@@ -49,6 +49,8 @@ const IDLE_PAGES = 2;
 const ON = 0x100;
 const OFF = 0x200;
 const FLUSH = { clean: true, invalidate: true };
+/** CPUs, the guest's device among them, where a vCPU can leave one for another. */
+const TWO_AND_DEVICE = 3;
 const PINNED = 'to-the-letter-pinned';
 
 const variants: readonly HypervisorVariant[] = [
@@ -56,12 +58,13 @@ const variants: readonly HypervisorVariant[] = [
     name,
     title: emulationOf(name).title,
     ...(name === 'forced-write-back' && { platform: 'neoverse-v1' }),
+    ...(emulationOf(name).needsElsewhere && { minCpus: TWO_AND_DEVICE }),
     unsupported: (platform: Parameters<HypervisorVariant['expectOn']>[0]) => withoutEmulation(name, platform),
     expectOn: emulationOf(name).expectOn,
   })),
   {
     name: PINNED,
-    title: 'executes the operation on the one CPU that the vCPU ever runs on',
+    title: 'executes the operation on the one CPU that the vCPU ever runs on: enough, but for a system cache',
     platform: 'neoverse',
     unsupported: (platform) => withoutEmulation('to-the-letter', platform),
     expectOn: setWayEmulations['to-the-letter'].expectPinned,

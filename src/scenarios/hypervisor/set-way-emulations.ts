@@ -3,7 +3,7 @@ import type { SetWayEmulation } from '../../hypervisor/set-way/emulation.ts';
 import type { Preemption } from '../../hypervisor/set-way/flush-guest.ts';
 import { hasForcedWriteBack, ignoreSetWay, kvmSetWay } from '../../hypervisor/set-way/kvm.ts';
 import { populating } from '../../hypervisor/set-way/populate.ts';
-import { setWayToTheLetter } from '../../hypervisor/set-way/to-the-letter.ts';
+import { setWayToTheLetter, untrappedSetWay } from '../../hypervisor/set-way/to-the-letter.ts';
 import { xenSetWay } from '../../hypervisor/set-way/xen.ts';
 import type { Platform } from '../../machine/platform.ts';
 import { clean, found } from '../flush/alias-facts.ts';
@@ -54,6 +54,12 @@ function lostTransfer(platform: Platform): Expectation {
     `an entry that is not valid is for the guest’s next access to make valid, and for the IOMMU a fault (Xen commit 2b45ff60301a): ${fact(platform, 'dma.iommu')}`,
   );
 }
+
+const leftElsewhere = (platform: Platform) =>
+  missedElsewhere(
+    platform,
+    'the line is dirty in the caches of the CPU that the vCPU has left, and the operations act on those of the one that it is on',
+  );
 
 const staysDirty = (platform: Platform) =>
   missedElsewhere(
@@ -121,16 +127,21 @@ export const setWayEmulations = {
   'to-the-letter': {
     title: 'executes the operation on the CPU that the vCPU is on',
     rounds: 12,
+    needsElsewhere: true,
     make: () => setWayToTheLetter(),
-    expectOn: (platform) =>
-      missedElsewhere(
-        platform,
-        'the line is dirty in the caches of the CPU that the vCPU has left, and the operations act on those of the one that it is on',
-      ),
+    expectOn: leftElsewhere,
+    expectPinned: allEmptied,
+  },
+  untrapped: {
+    title: 'does not emulate anything: the operation does not trap, and acts on the CPU that the vCPU is on',
+    rounds: 12,
+    needsElsewhere: true,
+    make: () => untrappedSetWay,
+    expectOn: leftElsewhere,
     expectPinned: allEmptied,
   },
   ignored: {
-    title: 'does nothing',
+    title: 'has the operation trap, and does nothing',
     make: () => ignoreSetWay({ forcedWriteBack: false }),
     expectOn: staysDirty,
   },

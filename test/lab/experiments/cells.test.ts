@@ -34,6 +34,13 @@ describe('cells of cost tables as points', () => {
     ['flush-interface', 'arm926', { operation: 'contextRenew' }, /has no ASIDs/],
     ['flush-interface', 'sun4m', { operation: 'flushIcacheAsids' }, /belong to no ASID/],
     ['flush-interface', 'arm926', { cpus: 2 }, /at most 1 CPU/],
+    ['line-maintenance', 'arm926', { reach: 'unification' }, /arm926 has nothing behind its L1D/],
+    ['line-maintenance', 'arm926', { state: 'below' }, /arm926 has nothing behind its L1D/],
+    ['line-maintenance', 'cortex-a53', { state: 'below', reach: 'unification' }, /stops at the first level/],
+    ['line-maintenance', 'cortex-a53', { state: 'below' }, undefined],
+    ['set-way-host', 'riscv-h', {}, /riscv-h has no operations by set and way/],
+    ['set-way-host', 'riscv-h', { by: 'address' }, undefined],
+    ['set-way-host', 'cortex-a53', { by: 'address', pages: 0 }, /no address to flush/],
   ])('%s on %s with %j', (name, platform, given, why) => {
     const found = reason(name, platform, given as Record<string, string | number>);
     if (why === undefined) expect(found).toBeUndefined();
@@ -45,6 +52,42 @@ describe('cells of cost tables as points', () => {
     expect(Object.keys(alone)).toEqual(['rolloverCycles', 'otherCycles', 'cycles', 'walks']);
     const flush = await measured('flush-interface', 'sun4m', { operation: 'flushTlbMm' });
     expect(Object.keys(flush)).toEqual(['initiatorCycles']);
+  });
+
+  it('of maintenance are what the costs of the platform say, line by line', async () => {
+    const { costs } = platforms['cortex-a53'];
+    const lines = 128;
+    const look = costs.maintenanceLineCycles + costs.maintenanceBroadcastCycles;
+    const flush = await measured('line-maintenance', 'cortex-a53', { pages: 2, barrier: 'each' });
+    // Out of the L1D, and out of the L2.
+    const each = look + costs.sharedHitCycles + costs.memoryCycles + costs.dsbCycles;
+    expect(flush).toEqual({
+      ...{ cycles: lines * each, lineCycles: each, againCycles: lines * costs.memoryCycles },
+    });
+    const kept = { operation: 'clean', reach: 'unification', pages: 2 };
+    expect(await measured('line-maintenance', 'cortex-a53', kept)).toMatchObject({
+      cycles: lines * (look + costs.sharedHitCycles) + costs.dsbCycles,
+      againCycles: lines * costs.l1HitCycles,
+    });
+  });
+
+  it('of emptying caches grow with the caches by set and way, with the pages by address', async () => {
+    const { costs, clockMHz } = platforms['cortex-a53'];
+    const of = (by: string, pages: number) =>
+      measured('set-way-host', 'cortex-a53', { by, pages, state: pages > 0 ? 'clean' : 'absent' });
+    // 32 KB and 1 MB, in lines of 64 bytes.
+    const cycles = 16_896 * costs.setWayLineCycles + costs.dsbCycles;
+    const empty = await of('all-levels', 0);
+    expect(empty).toEqual({
+      ...{ cycles, microseconds: Math.round((cycles / clockMHz) * 100) / 100, operations: 16_896 },
+    });
+    expect((await of('all-levels', 8)).cycles).toBe(cycles);
+    expect((await of('first-level', 8)).operations).toBe(512);
+    const [one, two] = [await of('address', 1), await of('address', 2)];
+    expect(two.cycles - one.cycles).toBe(
+      64 * (costs.maintenanceLineCycles + costs.maintenanceBroadcastCycles),
+    );
+    expect([one.operations, two.operations]).toEqual([64, 128]);
   });
 
   it('of worlds cost what work between them takes, cycle for cycle', async () => {

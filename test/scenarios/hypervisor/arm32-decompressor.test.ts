@@ -6,6 +6,7 @@ import { platforms } from '../../../src/platforms/index.ts';
 import arm32Decompressor from '../../../src/scenarios/hypervisor/arm32-decompressor.ts';
 import { bareMetal, bootCompressed, type Executor } from '../../../src/scenarios/hypervisor/decompressor.ts';
 import { findVariant } from '../../../src/scenarios/scenario.ts';
+import { runFlush, shown } from '../../support/flush-scenarios.ts';
 import { describeHypervisorScenario } from '../../support/hypervisor-scenarios.ts';
 import { changed } from '../../support/machine.ts';
 
@@ -20,6 +21,8 @@ describe('arm32-decompressor', () => {
     ['guest-ignored', 'neoverse', ['stale-data']],
     ['guest-to-the-letter', 'cortex-a15', 'clean'],
     ['guest-to-the-letter', 'neoverse', ['stale-data']],
+    ['guest-untrapped', 'cortex-a15', 'clean'],
+    ['guest-untrapped', 'neoverse', ['stale-data']],
     ['guest-kvm', 'neoverse', 'clean'],
     ['guest-xen-accessed', 'neoverse', 'clean'],
     ['guest-forced-write-back', 'neoverse-v1', 'clean'],
@@ -32,6 +35,15 @@ describe('arm32-decompressor', () => {
     ['no-flush', 'neoverse', ['stale-data']],
   ])('%s on %s', (variant, platform, expectation) => {
     expect(expected(variant, platform)).toEqual(expectation);
+  });
+
+  // Each of these lost lines while a second CPU unpacked the same kernel over it.
+  it.each(['by-address', 'guest-xen-accessed'])('%s has other CPUs stand still', (name) => {
+    const variant = findVariant(arm32Decompressor, name);
+    const platform = platforms[arm32Decompressor.defaultPlatform(name)];
+    const seeds = Array.from({ length: 20 }, (_, i) => i + 1);
+    const got = seeds.map((seed) => shown(runFlush(arm32Decompressor, variant, platform, { seed, cpus: 2 })));
+    expect(got.filter((kind) => kind !== 'clean')).toEqual([]);
   });
 
   /** Runs a decompressor whose operations by set and way go through somebody, and notes what they were. */

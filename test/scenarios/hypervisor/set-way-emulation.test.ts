@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { explain } from '../../../src/checker/explain.ts';
+import { makePlan } from '../../../src/lab/plan.ts';
 import { platforms } from '../../../src/platforms/index.ts';
 import setWayEmulation from '../../../src/scenarios/hypervisor/set-way-emulation.ts';
 import { findVariant } from '../../../src/scenarios/scenario.ts';
@@ -20,6 +21,7 @@ describe('set-way-emulation', () => {
     ['ignored', 'neoverse-v1', ['stale-data']],
     ['ignored', 'cortex-a15', ['stale-data']],
     ['to-the-letter', 'cortex-a53', ['stale-data']],
+    ['untrapped', 'cortex-a53', ['stale-data']],
     ['to-the-letter-pinned', 'cortex-a53', 'clean'],
     ['to-the-letter-pinned', 'neoverse', ['stale-data']],
     ['follows-vcpu', 'cortex-a15', 'clean'],
@@ -40,25 +42,37 @@ describe('set-way-emulation', () => {
     expect(names('xen-refused')).not.toContain('cortex-a15');
   });
 
-  it.each(['to-the-letter', 'ignored', 'xen-shared-table'])('%s is found in each of 20 runs', (name) => {
-    const variant = findVariant(setWayEmulation, name);
-    const platform = platforms['cortex-a53'];
-    const seeds = Array.from({ length: 20 }, (_, i) => i + 1);
-    const kinds = new Set(seeds.map((seed) => shown(runFlush(setWayEmulation, variant, platform, { seed }))));
-    expect([...kinds]).toEqual(expected(name, 'cortex-a53'));
-  });
-
-  // One processor, and the device: the vCPU has nowhere to go.
-  it.each(['kvm', 'on-demand', 'xen-full', 'xen-accessed', 'xen-preempted', 'xen-refused', 'to-the-letter'])(
-    '%s is right on a host of one CPU without a system cache',
+  it.each(['to-the-letter', 'untrapped', 'ignored', 'xen-shared-table'])(
+    '%s is found in each of 20 runs',
     (name) => {
       const variant = findVariant(setWayEmulation, name);
-      for (const seed of [1, 2, 3]) {
-        const result = runFlush(setWayEmulation, variant, platforms['cortex-a53'], { seed, cpus: 2 });
-        expect([seed, shown(result)]).toEqual([seed, 'clean']);
-      }
+      const platform = platforms['cortex-a53'];
+      const seeds = Array.from({ length: 20 }, (_, i) => i + 1);
+      const kinds = new Set(
+        seeds.map((seed) => shown(runFlush(setWayEmulation, variant, platform, { seed }))),
+      );
+      expect([...kinds]).toEqual(expected(name, 'cortex-a53'));
     },
   );
+
+  // One processor, and the device: the vCPU has nowhere to go.
+  it.each([
+    ...['kvm', 'on-demand', 'xen-full', 'xen-accessed', 'xen-preempted', 'xen-refused'],
+    'to-the-letter-pinned',
+  ])('%s is right on a host of one CPU without a system cache', (name) => {
+    const variant = findVariant(setWayEmulation, name);
+    for (const seed of [1, 2, 3]) {
+      const result = runFlush(setWayEmulation, variant, platforms['cortex-a53'], { seed, cpus: 2 });
+      expect([seed, shown(result)]).toEqual([seed, 'clean']);
+    }
+  });
+
+  it.each(['to-the-letter', 'untrapped'])('%s is not run where it has nothing to show', (name) => {
+    const variant = findVariant(setWayEmulation, name);
+    const one = () => makePlan({ scenario: setWayEmulation, variant, cpus: 2, given: {} });
+    expect(one).toThrow(`variant '${name}' needs at least 3 CPUs: use --cpus 3 or more`);
+    expect(makePlan({ scenario: setWayEmulation, variant, given: {} }).cpus).toBe(3);
+  });
 
   it('says what a transfer of the device has met', () => {
     const platform = platforms['cortex-a53'];

@@ -53,6 +53,12 @@ describe('uncached-guest-mapping', () => {
     expect(got.filter((kind) => kind !== expected && !expected.includes(kind as 'stale-data'))).toEqual([]);
   });
 
+  it('has its device behind however many CPUs there are', () => {
+    const variant = variantOf('mair-trap-device');
+    const result = runFlush(uncachedGuestMapping, variant, platforms['cortex-a53'], { seed: 1, cpus: 4 });
+    expect(shown(result)).toBe('device-old-data');
+  });
+
   it('forced write-back takes its uncached buffers from a guest whose device does not look into caches', () => {
     const apart = changed(platforms['neoverse-v1'], (p) => {
       p.dma = { snooped: false, iommu: true };
