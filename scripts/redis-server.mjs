@@ -23,9 +23,12 @@ const PACKAGES = [
   ...['liblua5.1-0', 'lua-bitop', 'lua-cjson', 'libatomic1', 'libsystemd0', 'libssl3', 'libssl3t64'],
 ];
 
+let known;
+
 /** @returns what to start and with which environment; undefined if there is no redis-server that runs */
 export function findRedisServer() {
-  return works('redis-server', process.env) ?? unpacked();
+  known ??= works('redis-server', process.env) ?? unpacked();
+  return known;
 }
 
 function works(program, env) {

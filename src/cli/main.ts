@@ -1,6 +1,7 @@
 /** The command line: puts the commands together and turns mistakes into a line and an exit code. */
 import { Command, CommanderError } from 'commander';
 import { PlatformError } from '../lab/plan.ts';
+import { version } from '../lab/version.ts';
 import { ScenarioError } from '../scenarios/scenario.ts';
 import { campaignCommand } from './campaign.ts';
 import { costCommand } from './cost.ts';
@@ -35,6 +36,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     code = result;
   };
   const program = new Command('flushlab')
+    .version(version)
     .description('Runs SMP scenarios on simulated caches and TLBs, and explains which flush was missing.')
     .addHelpText('after', CODES);
   const commands = [

@@ -89,6 +89,7 @@ it('who needs no queue loads none', () => {
 
 describe.skipIf(lacksRedis)('a campaign through a queue', () => {
   let server: Awaited<ReturnType<typeof startRedis>>;
+  let gone: typeof server;
   let address: QueueAddress;
   let plan: CampaignPlan;
   let whole: string[];
@@ -96,7 +97,9 @@ describe.skipIf(lacksRedis)('a campaign through a queue', () => {
   let working: Promise<void>;
 
   beforeAll(async () => {
+    // Both before machines are built here: a large process may not be let fork where memory is not overcommitted.
     server = await startRedis();
+    gone = await startRedis();
     address = parseQueue(server.url);
     plan = await planOf([stressEntry(45)]);
     whole = (await runPlan(plan, fresh())).sort();
@@ -106,6 +109,7 @@ describe.skipIf(lacksRedis)('a campaign through a queue', () => {
     stop.abort();
     await working;
     await removeRedis(server);
+    await removeRedis(gone);
   });
 
   const queue = () => new Queue(QUEUE_NAME, { connection: address.connection, prefix: QUEUE_PREFIX });
@@ -237,7 +241,6 @@ describe.skipIf(lacksRedis)('a campaign through a queue', () => {
   });
 
   it('is not waited for for ever when the server is gone', async () => {
-    const gone = await startRedis();
     const journal = await Journal.open(fresh(), headerOf(plan), () => {});
     const over = runQueued(plan, journal, parseQueue(gone.url), options({ patienceSeconds: 1 }));
     over.catch(() => {});

@@ -1,4 +1,10 @@
-/** What a guest can do to others by emptying caches by set and way, under each emulation of it. */
+/**
+ * What a guest can do to others by emptying caches by set and way, under each emulation of it. KVM lets others in
+ * during a flush as well, but only from one stretch of memory as large as its largest block to the next, 1 GB with pages
+ * of 4 KB (Linux arch/arm64/kvm/mmu.c, stage2_apply_range_resched and stage2_range_addr_end; before that
+ * cond_resched_lock for each entry of the first level, since April 2020). The guests here have less, so its flush is in
+ * one piece.
+ */
 import { PAGE_BYTES, type Platform } from '../../machine/platform.ts';
 import type { Parameters } from '../../program/workload.ts';
 import { type AbuseBench, type AbuseEmulation, abuseEmulations, tablePages } from './bench/abuse-layout.ts';
@@ -14,7 +20,12 @@ const parameters = {
     values: abuseEmulations,
   },
   memory: { title: 'pages of the guest’s memory', default: 128, min: 16, max: 512 },
-  resident: { title: 'percent of it that the guest has used since it began', default: 100, min: 0, max: 100 },
+  resident: {
+    title: 'percent of it that the guest has used since it began: what KVM has mapped',
+    default: 100,
+    min: 0,
+    max: 100,
+  },
   accessed: { title: 'pages that it uses between two times', default: 16, min: 0, max: 512 },
   cpus: { title: 'CPUs: the guest’s, and one for each of the other guests', default: 2, min: 1, max: 16 },
   preemptible: {
@@ -76,7 +87,8 @@ export const setWay: Experiment = {
     if (!virtualization) return `${name} has no stage 2: use a platform with 'virtualization'`;
     if (maintenance.setWay === false) return `${name} has no operations by set and way`;
     const isXen = nameIn(given, parameters, 'emulation').startsWith('xen');
-    if (!isXen && nameIn(given, parameters, 'preemptible') === 'no') return 'only Xen’s flush is preemptible';
+    if (!isXen && nameIn(given, parameters, 'preemptible') === 'no')
+      return 'only Xen’s flush is preemptible with so little memory';
     const memory = numberIn(given, parameters, 'memory');
     if (memory * PAGE_BYTES > memoryBytes / 2) return `${name} has ${memoryBytes >> 20} MB of memory in all`;
     const most = residentPages(platform, given);
