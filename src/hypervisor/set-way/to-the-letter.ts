@@ -1,7 +1,7 @@
 /**
  * The operation itself, on the host CPU that the vCPU happens to be on: what the guest asked for, to the letter, and
- * what it gets without a trap as well. Its lines may be in the caches of a CPU that it was on before, and behind the caches
- * that such operations reach.
+ * what it gets without a trap as well. Its lines may be in the caches of a CPU that it was on before, and behind the
+ * caches that such operations reach.
  *
  * The thread's alternative for the former: what the guest has left is cleaned when its vCPU leaves a CPU, and what is
  * left of it there is invalidated before it runs there again. System caches are out of its reach all the same. The

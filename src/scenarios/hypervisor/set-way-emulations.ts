@@ -105,7 +105,8 @@ export const setWayEmulations = {
     expectOn: byAddress,
   },
   'xen-refused': {
-    title: 'refuses the operation, because a device shares the stage-2 table (Xen)',
+    title:
+      'refuses the operation, because a device shares the stage-2 table, and the guest goes by address (Xen)',
     device: true,
     make: (options) =>
       xenSetWay({ pages: 'accessed', sharesTable: true, undefined: () => options.undefined() }),

@@ -16,7 +16,7 @@
  *   as well, but instruction caches may have what ran there before.
  * - A VM that is started again has its pages mapped: KVM unmaps them all, so that they fault again, or, with forced
  *   write-back, invalidates the instruction caches alone (arch/arm64/kvm/arm.c, kvm_arch_vcpu_ioctl_vcpu_init;
- *   stage2_unmap_vm, since 957db105c997, from memory; 7ae2f3db6167).
+ *   957db105c997 "arm/arm64: KVM: Introduce stage2_unmap_vm"; 7ae2f3db6167).
  *
  * What a guest turns on and off is Arm's; where it has no say about caching only the instruction caches are left.
  */

@@ -6,9 +6,9 @@
  * Alone: as long as only the guest uses the memory, uncached, the host's lines disturb nobody, provided that none is
  * dirty. That they are not is the host's affair when it maps the page: Linux once flushed only for a vCPU whose caches
  * were off, or whose memory slot was marked incoherent (arch/arm64/include/asm/kvm_mmu.h at 02d8f11dda97,
- * __coherent_cache_guest_page; 1050dcda3052), since 8f36ebaf21fd always (from memory). A guest that changes between cached and
- * uncached use owes the maintenance of a streaming transfer, as on bare hardware. When the host takes the page away it
- * must not read lines from before (363ef89f8e9b "arm/arm64: KVM: Invalidate data cache on unmap").
+ * __coherent_cache_guest_page; 1050dcda3052), since 8f36ebaf21fd always (from memory). A guest that changes between
+ * cached and uncached use owes the maintenance of a streaming transfer, as on bare hardware. When the host takes the
+ * page away it must not read lines from before (363ef89f8e9b "arm/arm64: KVM: Invalidate data cache on unmap").
  *
  * Shared with a device that the host emulates, such as the frame buffer of a VGA adapter: the guest rightly expects a
  * BAR to be uncached, and the emulator has it in cacheable memory (Paolo Bonzini, 328285.html). The ways out:
