@@ -18,8 +18,8 @@ export function costCaption(
   if (hosts.includes('threads')) {
     const what = hosts.length > 1 ? 'threads: the initiator, measured on the threads host.' : 'Threads host.';
     parts.push(
-      `${what} Clocks of real threads drift apart by up to ${quantumCycles} cycles, and every message between two`,
-      'CPUs can add that: expect too much where messages are many.',
+      `${what} Clocks of real threads drift apart by up to ${quantumCycles} cycles, and a message between two CPUs`,
+      'can carry that along: close to lockstep, but not exact.',
     );
   }
   return parts.join(' ');
