@@ -1,6 +1,6 @@
 /** Thread that reads traces while CPUs run them, and says on stderr how far it is. */
 import { writeSync } from 'node:fs';
-import { workerData } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import type { ReadOrder } from './source.ts';
 import { streamTrace } from './source.ts';
 
@@ -49,6 +49,7 @@ class Progress {
   }
 }
 
+parentPort?.postMessage('started');
 const { paths, feeds, options } = workerData as ReadOrder;
 const progress = options.progress ? new Progress(paths.length) : null;
 // Waiting for room in a feed keeps no thread alive by itself.

@@ -152,7 +152,8 @@ const schedulers: Record<TraceOrder, () => Scheduler> = {
 export async function runTrace(run: TraceRun): Promise<TraceResult> {
   const began = performance.now();
   const { platform, split, format, progress } = run;
-  const streamed = StreamedTraces.open(run.paths, { lineBytes: platform.lineBytes, split, format, progress });
+  const options = { lineBytes: platform.lineBytes, split, format, progress };
+  const streamed = await StreamedTraces.open(run.paths, options);
   try {
     const traces = streamed.feeds.map((feed, i) => ({
       feed,

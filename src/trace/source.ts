@@ -31,8 +31,11 @@ export class StreamedTraces {
     this.worker = worker;
   }
 
-  /** Begins to read, one feed a path. Errors come out of the feeds. */
-  static open(paths: readonly string[], options: ReadOptions): StreamedTraces {
+  /**
+   * Begins to read, one feed a path. What is wrong with a trace comes out of its feed.
+   * @throws Error if the reading thread does not start
+   */
+  static async open(paths: readonly string[], options: ReadOptions): Promise<StreamedTraces> {
     const feeds = paths.map(() => createFeed());
     const order: ReadOrder = { paths, feeds, options };
     const fromSource = import.meta.url.endsWith('.ts');
@@ -40,13 +43,28 @@ export class StreamedTraces {
     const register = new URL('../../scripts/register-ts.mjs', import.meta.url);
     const execArgv = fromSource ? ['--import', register.href] : [];
     const worker = new Worker(url, { execArgv, workerData: order, stdin: false });
+    // Whoever runs the machine blocks on a feed, and would never hear that nobody is going to fill it.
+    await started(worker);
     worker.unref();
+    worker.on('error', (error) => {
+      for (const feed of feeds) new FeedWriter(feed).fail(String(error));
+    });
     return new StreamedTraces(feeds, worker);
   }
 
   async close(): Promise<void> {
     await this.worker.terminate();
   }
+}
+
+/** Resolves when the thread says that it runs. */
+function started(worker: Worker): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const failed = (why: string) => reject(new Error(`the thread that reads traces did not start: ${why}`));
+    worker.once('message', () => resolve());
+    worker.once('error', (error) => failed(String(error)));
+    worker.once('exit', (code) => failed(`it ended with code ${code}`));
+  });
 }
 
 /** Told about the bytes of the file read so far and in all (0 for a pipe), and the records. */
