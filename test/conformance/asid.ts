@@ -31,6 +31,15 @@ function asidJob(allocator: string, platform: string, size: AsidSize, seed = 1):
   };
 }
 
+/**
+ * The fewest rollovers there can be, however the CPUs run: of the spaces that a CPU runs one after the other no more
+ * than there are numbers run in one generation (in order `own` less those that other CPUs are in). CPUs that run the
+ * same spaces at the same time share the rollovers.
+ */
+export function fewestRollovers({ cpus, asids, switches }: AsidSize): number {
+  return Math.ceil(Math.floor(switches / cpus) / asids) - 1;
+}
+
 /** Rolls over and over without a finding. @returns how often, the CPUs added up */
 export async function rollsOver(
   run: RunJob,

