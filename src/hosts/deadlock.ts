@@ -55,8 +55,11 @@ function closedChain(state: MachineState, start: number): number[] | undefined {
     if (!isStuck(cpu)) return undefined;
     path.push(at);
     const holder = cpu.ctl[CTL.WAITS_FOR_HOLDER] - 1;
-    at = (holder < 0 ? cpu.ctl[CTL.WAITS_FOR] : Atomics.load(state.holders, holder)) - 1;
-    if (at < 0) return undefined;
+    const named = holder < 0 ? cpu.ctl[CTL.WAITS_FOR] : Atomics.load(state.holders, holder);
+    if (named === 0) return undefined;
+    at = Math.abs(named) - 1;
+    // The interrupt that it needs may come from anybody, now or later.
+    if (named < 0 && Atomics.load(state.cpus[at].ctl, CTL.IRQ_MASKED) === 0) return undefined;
     const seen = path.indexOf(at);
     if (seen >= 0) return path.slice(seen);
   }

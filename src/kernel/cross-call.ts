@@ -84,7 +84,7 @@ export class CrossCalls {
     for (const target of targets) {
       yield* cpu.waitUntil(layout.flagPa[cpu.index][target], (flag) => flag === 0, {
         why: `the acknowledgement of its cross call by CPU ${target}`,
-        from: target,
+        handler: target,
         uncached,
       });
     }

@@ -35,6 +35,8 @@ export interface WaitOptions {
   readonly why: string;
   /** The CPU that alone can end the wait, if that is known. */
   readonly from?: number;
+  /** The CPU an interrupt handler of which alone can end the wait: while it takes interrupts, any CPU may make it. */
+  readonly handler?: number;
   /** Index into `MachineState.holders`: whoever is named there alone can end the wait. */
   readonly holder?: number;
   /** Read past the caches (memory that the kernel keeps uncached). */
@@ -68,7 +70,8 @@ export class Cpu extends CpuGuest {
       } else if (!until(value)) {
         waited = true;
         this.waitingFor = options.why;
-        ctl[CTL.WAITS_FOR] = (options.from ?? -1) + 1;
+        const { from, handler } = options;
+        ctl[CTL.WAITS_FOR] = handler === undefined ? (from ?? -1) + 1 : -(handler + 1);
         ctl[CTL.WAITS_FOR_HOLDER] = (options.holder ?? -1) + 1;
         Atomics.store(ctl, CTL.RUN, RUN_WATCH);
         yield BLOCK;

@@ -29,7 +29,7 @@ export const CTL = {
   RUN: 20,
   /** Broadcast invalidates of this CPU that some target has not completed. */
   OUTSTANDING: 21,
-  /** CPU number + 1 that alone can wake this CPU. */
+  /** CPU number + 1 that alone can wake this CPU; negative if it is an interrupt handler there that does. */
   WAITS_FOR: 22,
   ASID: 23,
   /** Physical address of the root table. */

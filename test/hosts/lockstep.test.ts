@@ -117,12 +117,30 @@ describe('a deadlock', () => {
     expect(result.outcome).toBe('finished');
   });
 
+  it('is not one while somebody else may still send the interrupt that both need', () => {
+    const waits: Program = function* (cpu) {
+      const other = 1 - cpu.index;
+      yield* cpu.waitUntil(0x1000 + other * 16, (n) => n === 1, { why: 'the answer', handler: other });
+    };
+    const sends: Program = function* (cpu) {
+      for (let i = 0; i < 50; i++) yield* cpu.compute(1);
+      for (const target of [0, 1]) yield* cpu.sendIpi(target, 0);
+    };
+    const answers = vectorsWith(function* (cpu) {
+      yield* cpu.storePhysical(0x1000 + cpu.index * 16, 1);
+    });
+    const { result } = runPrograms(tiny(), [waits, waits, sends], { vectors: () => answers });
+    expect(result.outcome).toBe('finished');
+    const nobody = runPrograms(tiny(), [waits, waits], { vectors: () => answers });
+    expect(nobody.result.outcome).toBe('deadlock');
+  });
+
   it('is one when that interrupt is masked', () => {
     const program: Program = function* (cpu) {
       cpu.maskInterrupts();
       const other = 1 - cpu.index;
       yield* cpu.sendIpi(other, 0);
-      yield* cpu.waitUntil(0x1000 + cpu.index * 16, (n) => n === 1, { why: 'the answer', from: other });
+      yield* cpu.waitUntil(0x1000 + cpu.index * 16, (n) => n === 1, { why: 'the answer', handler: other });
     };
     const answers = vectorsWith(function* (cpu) {
       yield* cpu.storePhysical(0x1000 + (1 - cpu.index) * 16, 1);

@@ -68,7 +68,7 @@ export class EarlyCalls {
     for (const target of targets) {
       yield* cpu.waitUntil(this.layout.linePa[cpu.index][target], (flag) => flag === 0, {
         why: `the acknowledgement of its cross call by CPU ${target}`,
-        from: target,
+        handler: target,
         uncached: this.uncached,
       });
     }
