@@ -17,6 +17,8 @@ const module = new URL('./workloads/bulk.ts', import.meta.url).href;
 const base = { accesses, privateBytes: 16_384, storePercent: 30 };
 /** Shared accesses come in visits of four to a line, as in a critical section, or scattered. */
 const VISIT = 4;
+/** Rounds before those that count: so long the compilers take. */
+const WARM_UP = 2;
 
 /** Tags, data and a most recently used way, nothing else: what no simulator in this language can beat. */
 function bareLoop(trace: Uint32Array, repeat: number): number {
@@ -74,11 +76,13 @@ async function machineRate(cpus: number, sharedPercent: number, burst = VISIT): 
 
 const median = (list: number[]) => list.sort((a, b) => a - b)[list.length >> 1];
 const measured: Record<string, number[]> = {};
+let round = -WARM_UP;
 const note = (name: string, rate: number) => {
+  if (round < 0) return;
   measured[name] = [...(measured[name] ?? []), rate];
 };
 const trace = makeTrace(0, { ...base, sharedPercent: 0, burst: VISIT });
-for (let round = 0; round < rounds; round++) {
+for (; round < rounds; round++) {
   note('bare loop', bareLoop(trace, Math.ceil(accesses / trace.length)));
   note('1 CPU, private', await machineRate(1, 0));
   note('1 CPU, 1 % shared', await machineRate(1, 1));

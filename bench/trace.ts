@@ -26,6 +26,8 @@ const folder = positionals[0];
 const LINE_BYTES = 64;
 const CONTENDED_CPUS = [2, 4, 8, 16];
 const CONTENDED_ACCESSES = 400_000;
+/** Rounds before those that count: so long the compilers take, and longer for the second worker than for the first. */
+const WARM_UP = 4;
 
 const inFolder = (name: string) => (folder === undefined ? undefined : join(folder, name));
 const newMap = () => new ChunkMap(new Int32Array(new SharedArrayBuffer(CHUNK_MAP_WORDS * 4)));
@@ -74,8 +76,7 @@ const note = (name: string, rate: number) => {
   list.push(rate);
   measured[name] = list;
 };
-// A round to warm up: what the compilers have not seen yet is not what is measured.
-for (let round = -1; round < rounds; round++) {
+for (let round = -WARM_UP; round < rounds; round++) {
   const keep = round < 0 ? () => {} : note;
   if (sortPath !== undefined) keep('lackey reader', await readerRate(sortPath));
   keep('bare loop', bareLoop(wordsOf(sort)));

@@ -27,6 +27,11 @@ export class Coherence extends Snoops {
   private readonly victim: Int32Array;
   private readonly victimVersion: Int32Array;
   private readonly fetchesGoPast: boolean;
+  /**
+   * The running transaction asks nobody, and its CPU's lock is held throughout: what that saves are the operations on
+   * it, on one thread nothing.
+   */
+  private isAlone = false;
 
   constructor(state: MachineState, memory: MemorySide) {
     super(state, memory);
@@ -38,39 +43,69 @@ export class Coherence extends Snoops {
   }
 
   /**
-   * Gets a line into the private caches of `cpu` and returns with the CPU's lock held (the caller
-   * releases it), so that no snoop comes between the transaction and the access that needed it. The
-   * caller holds no lock. Charges the CPU.
+   * Gets a line into the private caches of `cpu`, whose lock is held on entry and on return, so that no snoop comes
+   * between the transaction and the access that needed it. In between the lock may be given up. Charges the CPU.
    * @param va address of the access: chooses the set of a virtually indexed L1D
    * @param line physical line number
    * @param allocateL1 false: a store that does not allocate ends in the L2
    */
   acquire(cpu: CpuState, va: number, line: number, forWrite: boolean, allocateL1: boolean): Held {
-    const { m, held } = this;
+    const { m } = this;
     const { l1d } = cpu;
+    // Home locks come before those of CPUs: this one must not be waited for.
+    let isHome = m.tryLockHome(line);
     // A virtually tagged copy may belong to another physical line (a homonym): the transaction is then
     // about that line, because that is what the hardware has in its hands.
     let home = line;
     let slot = -1;
     for (;;) {
-      m.lockHome(home);
-      m.lockCpu(cpu);
+      if (!isHome) {
+        m.unlockCpu(cpu);
+        m.lockHome(home);
+        m.lockCpu(cpu);
+      }
       slot = l1d.lookup(va, line, cpu.ctl[CTL.ASID]);
       const actual = slot < 0 ? line : l1d.pa[slot];
       if (actual === home) break;
-      m.unlockCpu(cpu);
       m.unlockHome(home);
+      isHome = false;
       home = actual;
     }
+    this.isAlone = m.threaded && !this.mustAsk(cpu, home, forWrite);
+    this.bring(cpu, va, home, slot, forWrite, allocateL1);
+    this.isAlone = false;
+    m.unlockHome(home);
+    return this.held;
+  }
+
+  /** May a transaction on the line find something in another cache, or in one for instructions? */
+  private mustAsk(cpu: CpuState, line: number, forWrite: boolean): boolean {
+    const { m } = this;
+    if (forWrite && this.isFetched(line)) return true;
+    for (let word = 0; word < m.presenceWords && m.coherent; word++) {
+      const own = word === cpu.index >> 5 ? 1 << (cpu.index & 31) : 0;
+      if ((m.presentIn(m.presence, line, word) & ~own) !== 0) return true;
+    }
+    return false;
+  }
+
+  /** Brings into the private caches what is not there yet, given the way of the L1D that has the line, or -1. */
+  private bring(
+    cpu: CpuState,
+    va: number,
+    line: number,
+    slot: number,
+    forWrite: boolean,
+    allocateL1: boolean,
+  ): void {
+    const { held } = this;
+    const { l1d } = cpu;
     held.cache = l1d;
     held.slot = slot;
-    if (slot < 0 || (forWrite && (l1d.state[slot] < EXCLUSIVE || this.mustTellFetchers(home)))) {
-      if (slot < 0) cpu.count(COUNT.l1dMisses);
-      if (cpu.l2) this.acquireThroughL2(cpu, cpu.l2, va, home, forWrite, allocateL1);
-      else this.acquireFlat(cpu, va, home, forWrite);
-    }
-    m.unlockHome(home);
-    return held;
+    if (slot >= 0 && !(forWrite && (l1d.state[slot] < EXCLUSIVE || this.mustTellFetchers(line)))) return;
+    if (slot < 0) cpu.count(COUNT.l1dMisses);
+    if (cpu.l2) this.acquireThroughL2(cpu, cpu.l2, va, line, forWrite, allocateL1);
+    else this.acquireFlat(cpu, va, line, forWrite);
   }
 
   private acquireFlat(cpu: CpuState, va: number, line: number, forWrite: boolean): void {
@@ -140,12 +175,12 @@ export class Coherence extends Snoops {
   private upgrade(cpu: CpuState, cache: Cache, slot: number, line: number): void {
     const { m } = this;
     cpu.count(COUNT.upgrades);
-    m.unlockCpu(cpu);
+    if (!this.isAlone) m.unlockCpu(cpu);
     this.enterBus(cpu, m.platform.costs.upgradeCycles);
     const found = this.snoopOthers(cpu, line, true, m.mutation === 'upgrade-forgets-sharer');
     this.reachBus(cpu);
     if (m.sockets) cpu.charge(m.sockets.extraUpgrade());
-    m.lockCpu(cpu);
+    if (!this.isAlone) m.lockCpu(cpu);
     const dirty = isDirty(cache.state[slot]) || (found & HAD_DIRTY) !== 0;
     cache.state[slot] = dirty ? MODIFIED : EXCLUSIVE;
   }
@@ -158,7 +193,7 @@ export class Coherence extends Snoops {
   private fetch(cpu: CpuState, line: number, forWrite: boolean): number {
     const { m } = this;
     const { costs, coherence } = m.platform;
-    m.unlockCpu(cpu);
+    if (!this.isAlone) m.unlockCpu(cpu);
     this.enterBus(cpu, 0);
     const found = m.coherent ? this.snoopOthers(cpu, line, forWrite, false) : 0;
     this.reachBus(cpu);
@@ -171,7 +206,7 @@ export class Coherence extends Snoops {
       const fromMemory = this.memory.readLine(cpu, line, this.line, this.lineVersion);
       if (m.sockets) cpu.charge(m.sockets.extraClean(cpu, line, forWrite, fromMemory));
     }
-    m.lockCpu(cpu);
+    if (!this.isAlone) m.lockCpu(cpu);
     m.setPresence(m.presence, line, cpu.index);
     if (forWrite) return found & HAD_DIRTY ? MODIFIED : EXCLUSIVE;
     // An instruction cache's copy is a copy too: a store must ask before it makes it stale.

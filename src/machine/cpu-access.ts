@@ -144,7 +144,7 @@ export class CpuAccess {
       yield STEP;
       at = machine.bulk.run(hw, trace, at, Math.min(to, at + perStep));
       const code = machine.bulk.stopped;
-      if (code < 0) yield* this.resolve(trace[at] & ~3, code, (trace[at] & 1) === 1, false);
+      if (code < 0) yield* this.resolveBulk(trace[at] & ~3, code, (trace[at] & 1) === 1, false);
     }
   }
 
@@ -319,6 +319,24 @@ export class CpuAccess {
     if (kind === undefined) return false;
     yield* this.fault({ va, write, fetch, kind });
     return true;
+  }
+
+  /**
+   * The same for an access of a bulk run. Where its hits go hundreds to a step, on threads that nobody looks at, a
+   * walk is one step as well.
+   */
+  protected *resolveBulk(va: number, code: number, write: boolean, fetch: boolean): Steps {
+    const { state, platform } = this.machine;
+    const isWatched = !state.threaded || state.checked || state.events !== null;
+    const isHostsWalk = platform.mmu.refill === 'hardware' && this.hw.ctl[CTL.GUEST] === 0;
+    if (isWatched || !isHostsWalk || code !== MISS) {
+      yield* this.resolve(va, code, write, fetch);
+      return;
+    }
+    const walk = pageWalk(this.machine, this.hw, va, write, fetch);
+    let step = walk.next();
+    while (step.done !== true) step = walk.next();
+    if (step.value !== undefined) yield* this.fault({ va, write, fetch, kind: step.value });
   }
 
   /** Fills the TLB for an access whose lookup gave `code`. Returns why the access faults; undefined: it is filled. */

@@ -144,9 +144,7 @@ export class DataPort {
   }
 
   private acquire(cpu: CpuState, va: number, line: number, forWrite: boolean, allocateL1: boolean): Held {
-    const { m } = this;
     cpu.ctl[CTL.IN_ACCESS] = 1;
-    m.unlockCpu(cpu);
     const held = this.coherence.acquire(cpu, va, line, forWrite, allocateL1);
     cpu.ctl[CTL.IN_ACCESS] = 0;
     this.accessDone(cpu);

@@ -178,6 +178,11 @@ export class MachineState {
     if (this.threaded) acquireLock(this.presence, line * THREADED_WORDS + HOME_LOCK);
   }
 
+  /** Takes the home lock of a line if it is free. Returns true if it did. */
+  tryLockHome(line: number): boolean {
+    return !this.threaded || tryLock(this.presence, line * THREADED_WORDS + HOME_LOCK);
+  }
+
   unlockHome(line: number): void {
     if (this.threaded) releaseLock(this.presence, line * THREADED_WORDS + HOME_LOCK);
   }

@@ -98,12 +98,13 @@ export class VirtualCoherency {
 
   /**
    * Brings a line into the secondary before the instruction cache gets it from there: primaries are subsets.
-   * Returns with its home lock held, and no other.
+   * Called with no lock held; returns with the line's home lock, and no other.
    */
   holdForFetch(cpu: CpuState, va: number, line: number): void {
     const { m } = this;
     for (;;) {
       const misses = cpu.counters[COUNT.l1dMisses];
+      m.lockCpu(cpu);
       this.coherence.acquire(cpu, va, line, false, false);
       // It was no access to data.
       cpu.counters[COUNT.l1dMisses] = misses;

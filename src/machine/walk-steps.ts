@@ -150,10 +150,8 @@ export class WalkSteps {
       cpu.charge(m.platform.costs.sharedHitCycles);
       return this.memory.withBank(pa, () => this.memory.peekWord(pa));
     }
-    if (l2.lookup(0, line, 0) < 0) {
-      m.unlockCpu(cpu);
-      this.coherence.acquire(cpu, pa, line, false, false);
-    } else cpu.charge(m.platform.costs.l2HitCycles);
+    if (l2.lookup(0, line, 0) < 0) this.coherence.acquire(cpu, pa, line, false, false);
+    else cpu.charge(m.platform.costs.l2HitCycles);
     const slot = l2.lookup(0, line, 0);
     const at = slot * l2.wordsPerLine + ((pa >>> 2) & (l2.wordsPerLine - 1));
     return { word: l2.data[at], version: m.checked ? l2.version[at] : 0 };

@@ -182,7 +182,7 @@ class TraceProgram {
         const word = words[thread.at];
         const kind = word & 3;
         // biome-ignore lint/complexity/useLiteralKeys: what a stream needs done is what Cpu does for one access
-        yield* cpu['resolve']((word & ~3) >>> 0, port.stopped, kind === KIND_STORE, kind === KIND_FETCH);
+        yield* cpu['resolveBulk']((word & ~3) >>> 0, port.stopped, kind === KIND_STORE, kind === KIND_FETCH);
       }
       if (this.done >= this.nextEvent) yield* this.event(thread);
     }
