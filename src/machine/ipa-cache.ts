@@ -13,15 +13,43 @@ export interface Stage2Leaf {
   readonly pte: number;
   /** log2 of the pages that it maps. */
   readonly size: number;
-  /** Ghost: where the entry is, its version, frame generation of its first page, when it was read. */
+  /** Ghost: where the entry is, its version, frame generation of its first page. */
   readonly ptePa: number;
   readonly version: number;
   readonly generation: number;
-  readonly epoch: number;
+}
+
+/** A leaf as words of a cache's entry. */
+export const LEAF_WORDS = 5;
+
+/** The leaf at `at`. */
+export function leafAt(w: Int32Array, at: number): Stage2Leaf {
+  return {
+    pte: w[at] >>> 0,
+    size: w[at + 1],
+    ptePa: w[at + 2] >>> 0,
+    version: w[at + 3],
+    generation: w[at + 4],
+  };
+}
+
+export function putLeaf(
+  w: Int32Array,
+  at: number,
+  { pte, size, ptePa, version, generation }: Stage2Leaf,
+): void {
+  w[at] = pte;
+  w[at + 1] = size;
+  w[at + 2] = ptePa;
+  w[at + 3] = version;
+  w[at + 4] = generation;
 }
 
 /** Words of an entry; VMID 0 is an empty one, as the host has no stage 2. */
-const IPA = { VMID: 0, PAGE: 1, PTE: 2, SIZE: 3, PTE_PA: 4, VERSION: 5, GENERATION: 6, EPOCH: 7, WORDS: 8 };
+const VMID = 0;
+const PAGE = 1;
+const LEAF = 2;
+const WORDS = LEAF + LEAF_WORDS;
 
 export class IpaCache {
   private readonly words: Int32Array;
@@ -30,23 +58,17 @@ export class IpaCache {
 
   constructor(carver: Carver, name: string, spec: { readonly entries: number }) {
     this.count = spec.entries;
-    this.words = carver.i32(`${name}.entries`, spec.entries * IPA.WORDS);
+    this.words = carver.i32(`${name}.entries`, spec.entries * WORDS);
     this.turn = carver.i32(`${name}.turn`, 1);
   }
 
   /** The leaf for a page of intermediate addresses, or undefined. */
   lookup(vmid: number, page: number): Stage2Leaf | undefined {
     const w = this.words;
-    for (let at = 0; at < w.length; at += IPA.WORDS) {
-      if (w[at] !== vmid || (page >>> w[at + IPA.SIZE]) << w[at + IPA.SIZE] !== w[at + IPA.PAGE]) continue;
-      return {
-        pte: w[at + IPA.PTE] >>> 0,
-        size: w[at + IPA.SIZE],
-        ptePa: w[at + IPA.PTE_PA] >>> 0,
-        version: w[at + IPA.VERSION],
-        generation: w[at + IPA.GENERATION],
-        epoch: w[at + IPA.EPOCH],
-      };
+    for (let at = 0; at < w.length; at += WORDS) {
+      if (w[at + VMID] !== vmid) continue;
+      const leaf = leafAt(w, at + LEAF);
+      if ((page >>> leaf.size) << leaf.size === w[at + PAGE]) return leaf;
     }
     return undefined;
   }
@@ -55,28 +77,24 @@ export class IpaCache {
   insert(vmid: number, page: number, leaf: Stage2Leaf): void {
     if ((leaf.pte & PTE.VALID) === 0) return;
     const w = this.words;
-    const at = this.turn[0] * IPA.WORDS;
+    const at = this.turn[0] * WORDS;
     this.turn[0] = this.turn[0] + 1 === this.count ? 0 : this.turn[0] + 1;
-    w[at] = vmid;
-    w[at + IPA.PAGE] = (page >>> leaf.size) << leaf.size;
-    w[at + IPA.PTE] = leaf.pte;
-    w[at + IPA.SIZE] = leaf.size;
-    w[at + IPA.PTE_PA] = leaf.ptePa;
-    w[at + IPA.VERSION] = leaf.version;
-    w[at + IPA.GENERATION] = leaf.generation;
-    w[at + IPA.EPOCH] = leaf.epoch;
+    w[at + VMID] = vmid;
+    w[at + PAGE] = (page >>> leaf.size) << leaf.size;
+    putLeaf(w, at + LEAF, leaf);
   }
 
   /** Removes what a TLB invalidate names here. @param vmid of the kinds that name one */
   invalidate(kind: number, page: number, pages: number, vmid: number): void {
     const w = this.words;
-    for (let at = 0; at < w.length; at += IPA.WORDS) {
-      if (w[at] === 0) continue;
-      const isOfVmid = w[at] === vmid && (kind === TLBI_VMID || kind === TLBI_IPA);
+    for (let at = 0; at < w.length; at += WORDS) {
+      if (w[at + VMID] === 0) continue;
+      const isOfVmid = w[at + VMID] === vmid && (kind === TLBI_VMID || kind === TLBI_IPA);
       if (!isOfVmid && kind !== TLBI_GUESTS) continue;
-      const first = w[at + IPA.PAGE];
-      if (kind === TLBI_IPA && (first >= page + pages || first + (1 << w[at + IPA.SIZE]) <= page)) continue;
-      w[at] = 0;
+      const first = w[at + PAGE];
+      const { size } = leafAt(w, at + LEAF);
+      if (kind === TLBI_IPA && (first >= page + pages || first + (1 << size) <= page)) continue;
+      w[at + VMID] = 0;
     }
   }
 }

@@ -53,7 +53,6 @@ export class Stage2 {
           ptePa: found.ptePa,
           version: found.pteVersion,
           generation: translation.generationOf(frameAddress(found.pte)),
-          epoch: m.checked ? m.nextEpoch() : 0,
         };
         this.remember(cpu, va, ipa, leaf);
         return leaf;

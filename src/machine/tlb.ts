@@ -28,11 +28,11 @@ export const ENTRY = {
   /** Of a guest's entry: what it was made from; ghost but for STAGE1_PTE and IPA. Of others STAGE2_PTE_PA is -1. */
   STAGE2_PTE_PA: 10,
   STAGE2_VERSION: 11,
-  STAGE2_EPOCH: 12,
-  STAGE2_PTE: 13,
-  STAGE1_PTE: 14,
+  STAGE2_PTE: 12,
+  STAGE1_PTE: 13,
   /** Intermediate address of its first page. */
-  IPA: 15,
+  IPA: 14,
+  /** A power of two. */
   WORDS: 16,
 } as const;
 

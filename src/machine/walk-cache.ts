@@ -3,7 +3,7 @@
  * A guest's tables are where stage 2 has led to, so its entries stand for both stages, as those of a TLB.
  */
 import type { Carver } from './carver.ts';
-import type { Stage2Leaf } from './ipa-cache.ts';
+import { LEAF_WORDS, leafAt, putLeaf, type Stage2Leaf } from './ipa-cache.ts';
 import { isWhole, namesVmid, TLBI_ASID, TLBI_VA, TLBI_VA_ALL_ASIDS, TLBI_VA_LAST_LEVEL } from './tlb.ts';
 import { VMID_SHIFT, vmidOfTag } from './tlb-tag.ts';
 
@@ -16,13 +16,8 @@ const WALK = {
   SPAN: 4,
   GENERATION: 5,
   /** Of a guest's table, whose intermediate address is in TABLE: the leaf of stage 2 that leads to it. */
-  LEAF_PTE: 6,
-  LEAF_SIZE: 7,
-  LEAF_PTE_PA: 8,
-  LEAF_VERSION: 9,
-  LEAF_GENERATION: 10,
-  LEAF_EPOCH: 11,
-  WORDS: 12,
+  LEAF: 6,
+  WORDS: 6 + LEAF_WORDS,
 } as const;
 
 /** A table of a guest. */
@@ -75,18 +70,10 @@ export class WalkCache {
     const w = this.words;
     const at = this.find(vpn, tag);
     if (at < 0) return undefined;
-    const leaf = {
-      pte: w[at + WALK.LEAF_PTE] >>> 0,
-      size: w[at + WALK.LEAF_SIZE],
-      ptePa: w[at + WALK.LEAF_PTE_PA] >>> 0,
-      version: w[at + WALK.LEAF_VERSION],
-      generation: w[at + WALK.LEAF_GENERATION],
-      epoch: w[at + WALK.LEAF_EPOCH],
-    };
     return {
       ipa: w[at + WALK.TABLE] >>> 0,
       level: w[at + WALK.LEVEL],
-      leaf,
+      leaf: leafAt(w, at + WALK.LEAF),
       generation: w[at + WALK.GENERATION],
     };
   }
@@ -111,13 +98,7 @@ export class WalkCache {
   /** Remembers a table of a guest for the `span` pages from `vpn`. */
   insertGuest(vpn: number, span: number, tag: number, { ipa, level, leaf, generation }: GuestTable): void {
     const at = this.insert(vpn, span, tag, level, ipa, generation);
-    const w = this.words;
-    w[at + WALK.LEAF_PTE] = leaf.pte;
-    w[at + WALK.LEAF_SIZE] = leaf.size;
-    w[at + WALK.LEAF_PTE_PA] = leaf.ptePa;
-    w[at + WALK.LEAF_VERSION] = leaf.version;
-    w[at + WALK.LEAF_GENERATION] = leaf.generation;
-    w[at + WALK.LEAF_EPOCH] = leaf.epoch;
+    putLeaf(this.words, at + WALK.LEAF, leaf);
   }
 
   /**

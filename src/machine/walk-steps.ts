@@ -308,7 +308,6 @@ interface Stages {
 function noteStages(e: Int32Array, at: number, { stage1, leaf, ipa }: Stages): void {
   e[at + ENTRY.STAGE2_PTE_PA] = leaf.ptePa;
   e[at + ENTRY.STAGE2_VERSION] = leaf.version;
-  e[at + ENTRY.STAGE2_EPOCH] = leaf.epoch;
   e[at + ENTRY.STAGE2_PTE] = leaf.pte;
   e[at + ENTRY.STAGE1_PTE] = stage1;
   e[at + ENTRY.IPA] = ipa;
