@@ -87,14 +87,18 @@ export class Hypervisor implements HypervisorHost {
   /** Exits that are being handled: those of a handler's own accesses among them. */
   handling = 0;
 
-  /** @throws Error on a platform without stage 2 */
+  /**
+   * @param own what it does otherwise than is right on the platform
+   * @throws Error on a platform without stage 2
+   */
   constructor(
     machine: Machine,
     layout: HypervisorLayout,
     checker: Checker | null,
-    policy: HypervisorPolicy = properHypervisor(machine.platform),
+    own: Partial<HypervisorPolicy> = {},
   ) {
     const { platform } = machine;
+    const policy = { ...properHypervisor(platform), ...own };
     this.policy = policy;
     this.kernel = new Kernel(
       machine,

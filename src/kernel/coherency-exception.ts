@@ -15,16 +15,13 @@
  * manual asks for both indexes to be invalidated; `handle_vcei` relies on the secondary operation for it, which
  * looks at the old index only. Here the new one is invalidated as well.
  */
-import type { LineOperation } from '../machine/cache-maintenance.ts';
+import { FLUSH, INVALIDATE } from '../machine/cache-maintenance.ts';
 import type { CoherencyFault, Cpu, Steps } from '../machine/cpu.ts';
-
-const DISCARD: LineOperation = { clean: false, invalidate: true };
-const FLUSH: LineOperation = { clean: true, invalidate: true };
 
 /** For `Vectors.coherencyException`. */
 export function* coherencyHandler(cpu: Cpu, { va, pa, fetch }: CoherencyFault): Steps {
   const line = pa >>> cpu.machine.state.lineShift;
-  if (!fetch) yield* cpu.maintainSetWay('l1d', cpu.hw.l1d.setOf(va, line), 0, DISCARD);
+  if (!fetch) yield* cpu.maintainSetWay('l1d', cpu.hw.l1d.setOf(va, line), 0, INVALIDATE);
   else if (va === pa) yield* cpu.invalidateFetchPhysical(pa);
   else yield* cpu.invalidateFetch(va);
   yield* cpu.maintainPhysical(pa, FLUSH, 'coherency');

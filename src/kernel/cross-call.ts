@@ -1,12 +1,11 @@
 /**
  * Cross calls: run a function on other CPUs and wait until each has acknowledged. After Linux
  * kernel/smp.c (smp_call_function_many_cond): arguments once per initiator, one flag per initiator and
- * target, and an IPI only for the first call in a target's queue. All queues are filled before the first IPI goes
- * out, as there: those who answer early would take the lines and the interconnect from an initiator that still has
- * others to queue for. The queue is a mask of initiators.
+ * target, and a queue for each target (`CallQueues`).
  */
 import type { Cpu, Steps } from '../machine/cpu.ts';
 import type { BootMemory } from './boot-memory.ts';
+import { CallQueues } from './call-queue.ts';
 import { type SpinLock, spinLock, spinUnlock } from './spin-lock.ts';
 
 export const CALL_VECTOR = 0;
@@ -39,12 +38,14 @@ export class CrossCalls {
   private readonly layout: CrossCallLayout;
   private readonly uncached: boolean;
   private readonly functions: readonly CallFunction[];
+  private readonly queues: CallQueues;
 
   /** @param functions what callers name by number; the same in every thread */
   constructor(layout: CrossCallLayout, uncached: boolean, functions: readonly CallFunction[]) {
     this.layout = layout;
     this.uncached = uncached;
     this.functions = functions;
+    this.queues = new CallQueues(layout.queuePa, CALL_VECTOR, uncached);
   }
 
   /**
@@ -65,49 +66,31 @@ export class CrossCalls {
     for (const [i, word] of [index, a, b, c].entries()) {
       yield* cpu.storePhysical(block + i * 4, word, 4, uncached);
     }
-    const idle: number[] = [];
-    for (const target of targets) {
-      yield* cpu.storePhysical(layout.flagPa[cpu.index][target], 1, 4, uncached);
-      const bit = 1 << (cpu.index & 31);
-      const queue = layout.queuePa[target] + (cpu.index >> 5) * 4;
-      // The atomic is a full barrier: whoever sees the bit sees the arguments.
-      const old = yield* cpu.modifyPhysical(queue, (mask) => (mask | bit) >>> 0, uncached);
-      if (old === 0) idle.push(target);
-    }
-    for (const target of idle) yield* cpu.sendIpi(target, CALL_VECTOR);
+    const flagPa = layout.flagPa[cpu.index];
+    yield* this.queues.send(cpu, targets, (target) => cpu.storePhysical(flagPa[target], 1, 4, uncached));
   }
 
   /** The second half of `call`: returns when all targets have done it. */
   *finish(cpu: Cpu, targets: readonly number[]): Steps {
     if (targets.length === 0) return;
     const { layout, uncached } = this;
-    for (const target of targets) {
-      yield* cpu.waitUntil(layout.flagPa[cpu.index][target], (flag) => flag === 0, {
-        why: `the acknowledgement of its cross call by CPU ${target}`,
-        handler: target,
-        uncached,
-      });
-    }
+    yield* this.queues.acknowledged(cpu, targets, layout.flagPa[cpu.index]);
     if (layout.lock) yield* spinUnlock(cpu, layout.lock, uncached);
   }
 
   /** Interrupt handler of CALL_VECTOR. */
-  *handle(cpu: Cpu): Steps {
+  handle(cpu: Cpu): Steps {
+    return this.queues.take(cpu, (initiator) => this.answer(cpu, initiator));
+  }
+
+  private *answer(cpu: Cpu, initiator: number): Steps {
     const { layout, uncached } = this;
-    for (let word = 0; word * 32 < layout.queuePa.length; word++) {
-      let mask = yield* cpu.modifyPhysical(layout.queuePa[cpu.index] + word * 4, () => 0, uncached);
-      while (mask !== 0) {
-        const bit = mask & -mask;
-        mask = (mask ^ bit) >>> 0;
-        const initiator = word * 32 + 31 - Math.clz32(bit);
-        const block = layout.argumentsPa[initiator];
-        const words: number[] = [];
-        for (let i = 0; i < 4; i++) words.push(yield* cpu.loadPhysical(block + i * 4, 4, uncached));
-        const [index, a, b, c] = words;
-        yield* this.functions[index](cpu, a, b, c);
-        yield* cpu.dmb();
-        yield* cpu.storePhysical(layout.flagPa[initiator][cpu.index], 0, 4, uncached);
-      }
-    }
+    const block = layout.argumentsPa[initiator];
+    const words: number[] = [];
+    for (let i = 0; i < 4; i++) words.push(yield* cpu.loadPhysical(block + i * 4, 4, uncached));
+    const [index, a, b, c] = words;
+    yield* this.functions[index](cpu, a, b, c);
+    yield* cpu.dmb();
+    yield* cpu.storePhysical(layout.flagPa[initiator][cpu.index], 0, 4, uncached);
   }
 }

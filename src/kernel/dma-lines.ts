@@ -7,6 +7,7 @@
  * a write takes it away from the others (Linux arch/arm/mm/cache-v6.S, CONFIG_DMA_CACHE_RWFO). The second is cheaper
  * and holds only as long as no other CPU brings a line back by itself.
  */
+import { CLEAN, FLUSH, INVALIDATE } from '../machine/cache-maintenance.ts';
 import type { Cpu, Steps } from '../machine/cpu.ts';
 import { type CallFunction, otherProcessors } from './cross-call.ts';
 import type { FlushArchitecture } from './flush/architecture.ts';
@@ -40,9 +41,6 @@ export interface DmaWays {
   readonly innerFirst?: (cpu: Cpu, buffer: DmaBuffer) => Steps;
 }
 
-const CLEAN = { clean: true, invalidate: false };
-const INVALIDATE = { clean: false, invalidate: true };
-const FLUSH = { clean: true, invalidate: true };
 const operations = { clean: CLEAN, invalidate: INVALIDATE, flush: FLUSH };
 export type DmaOperation = keyof typeof operations;
 const names = Object.keys(operations) as DmaOperation[];

@@ -6,6 +6,7 @@
  * flushed when an entry is taken away, since it keeps none that was not valid.
  */
 import { PTE } from '../machine/attributes.ts';
+import { CLEAN } from '../machine/cache-maintenance.ts';
 import type { Cpu, Steps } from '../machine/cpu.ts';
 import { bootTable } from '../machine/device.ts';
 import { PAGE_BYTES } from '../machine/platform.ts';
@@ -81,7 +82,7 @@ export function* ioUnmap(
 function* write(cpu: Cpu, flushes: FlushArchitecture, ptePa: number, entry: number): Steps {
   yield* cpu.storePhysical(ptePa, entry);
   if (flushes.runs('io.table')) {
-    yield* cpu.maintainPhysical(ptePa, { clean: true, invalidate: false }, 'memory');
+    yield* cpu.maintainPhysical(ptePa, CLEAN, 'memory');
   }
   yield* cpu.dsb();
   // What the IOMMU reads from here on is this entry.

@@ -3,13 +3,12 @@
  * its walker to see: cached, through an uncached alias, or cached and then cleaned.
  */
 import { frameAddress, PTE } from '../machine/attributes.ts';
-import type { LineOperation } from '../machine/cache-maintenance.ts';
+import { CLEAN } from '../machine/cache-maintenance.ts';
 import type { Cpu, Steps } from '../machine/cpu.ts';
 import type { Machine } from '../machine/machine.ts';
 import { PAGE_BYTES } from '../machine/platform.ts';
 import type { BootMemory } from './boot-memory.ts';
-
-const CLEAN: LineOperation = { clean: true, invalidate: false };
+import { maintainLines } from './maintain-lines.ts';
 
 /** Builds the upper levels for `pages` pages from `va`, so that only leaves change later. */
 export function layTables(boot: BootMemory, root: number, va: number, pages: number): void {
@@ -114,11 +113,8 @@ export class PageTable {
     yield* cpu.dsb();
   }
 
-  private *cleanLines(cpu: Cpu, pa: number, sizeBytes: number): Steps {
-    const { lineBytes, mmu } = this.machine.platform;
-    const reach = mmu.walkerReads === 'memory' ? 'memory' : 'unification';
-    for (let at = pa - (pa % lineBytes); at < pa + sizeBytes; at += lineBytes) {
-      yield* cpu.maintainPhysical(at, CLEAN, reach);
-    }
+  private cleanLines(cpu: Cpu, pa: number, sizeBytes: number): Steps {
+    const { mmu } = this.machine.platform;
+    return maintainLines(cpu, pa, sizeBytes, CLEAN, mmu.walkerReads === 'memory' ? 'memory' : 'unification');
   }
 }

@@ -5,15 +5,12 @@
  * them and on no system cache (Arm ARM DDI 0487, D7.5.9, effects of All and set/way maintenance instructions; Linux
  * Documentation/arch/arm64/booting.rst). Beside them, the way that always works: by address.
  */
-import type { SetWayLevel } from '../machine/cache-maintenance.ts';
+import { CLEAN, FLUSH, type SetWayLevel } from '../machine/cache-maintenance.ts';
 import type { Cpu, Steps } from '../machine/cpu.ts';
 import type { Platform } from '../machine/platform.ts';
 import { CTL } from '../machine/registers.ts';
 import { type CallFunction, otherProcessors } from './cross-call.ts';
 import type { Kernel } from './kernel.ts';
-
-const CLEAN = { clean: true, invalidate: false };
-const FLUSH = { clean: true, invalidate: true };
 
 /** Sets and ways of a level. */
 export interface LevelShape {

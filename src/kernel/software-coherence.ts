@@ -16,11 +16,12 @@
  * then is how DMA works (src/kernel/dma.ts), and release consistency (Gharachorloo et al., ISCA 1990) is why it is
  * enough at synchronization.
  */
-import type { LineOperation } from '../machine/cache-maintenance.ts';
+import { CLEAN, FLUSH, INVALIDATE, type LineOperation } from '../machine/cache-maintenance.ts';
 import type { Cpu, Steps } from '../machine/cpu.ts';
 import { PAGE_BYTES } from '../machine/platform.ts';
 import { type AddressSpace, allAreas } from './address-space.ts';
 import type { FlushArchitecture } from './flush/architecture.ts';
+import { maintainLines } from './maintain-lines.ts';
 import { type SpinLock, spinLock, spinUnlock } from './spin-lock.ts';
 
 /** Places at which data change hands, and what is done there. */
@@ -38,10 +39,6 @@ export interface Guarded {
   readonly pa: number;
   readonly sizeBytes: number;
 }
-
-const CLEAN = { clean: true, invalidate: false };
-const INVALIDATE = { clean: false, invalidate: true };
-const FLUSH = { clean: true, invalidate: true };
 
 /** Takes the lock of some data: what this CPU loads from here on is what its last holder left. */
 export function* acquire(cpu: Cpu, flushes: FlushArchitecture, { lock, pa, sizeBytes }: Guarded): Steps {
@@ -79,9 +76,6 @@ export function* freePage(cpu: Cpu, flushes: FlushArchitecture, frame: number): 
 }
 
 function* maintain(cpu: Cpu, pa: number, sizeBytes: number, operation: LineOperation): Steps {
-  const { lineBytes } = cpu.machine.platform;
-  for (let at = pa; at < pa + sizeBytes; at += lineBytes) {
-    yield* cpu.maintainPhysical(at, operation, 'coherency');
-  }
+  yield* maintainLines(cpu, pa, sizeBytes, operation, 'coherency');
   yield* cpu.dsb();
 }

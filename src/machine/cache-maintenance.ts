@@ -13,10 +13,17 @@ import type { MemorySide, Reach } from './memory-side.ts';
 import { COUNT, CTL } from './registers.ts';
 import type { MachineState } from './state.ts';
 
+/** What is done to a line: written back if it is dirty, dropped, or the one after the other. */
 export interface LineOperation {
   readonly clean: boolean;
   readonly invalidate: boolean;
 }
+
+export const CLEAN: LineOperation = { clean: true, invalidate: false };
+/** What is dirty is lost. */
+export const INVALIDATE: LineOperation = { clean: false, invalidate: true };
+/** Clean and invalidate. */
+export const FLUSH: LineOperation = { clean: true, invalidate: true };
 
 /** Caches that a set/way operation can name. */
 export type SetWayLevel = 'l1d' | 'l2' | 'shared';

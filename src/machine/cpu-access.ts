@@ -13,7 +13,7 @@ import { COUNT, CTL, TIME } from './registers.ts';
 import { STEP, type Steps } from './steps.ts';
 import { NOT_BUFFERED, PARTLY_BUFFERED } from './store-buffer.ts';
 import { CLEAN, CONFLICT, type FaultKind, FORBIDDEN, MISS, VIRTUAL_COHERENCY } from './translation.ts';
-import { pageWalk } from './walker.ts';
+import { pageWalk, walkAtOnce } from './walker.ts';
 
 /** A load must wait until older stores have drained, or a store until there is room. */
 const DRAIN_FIRST = -10;
@@ -333,10 +333,8 @@ export class CpuAccess {
       yield* this.resolve(va, code, write, fetch);
       return;
     }
-    const walk = pageWalk(this.machine, this.hw, va, write, fetch);
-    let step = walk.next();
-    while (step.done !== true) step = walk.next();
-    if (step.value !== undefined) yield* this.fault({ va, write, fetch, kind: step.value });
+    const kind = walkAtOnce(this.machine, this.hw, va, write, fetch);
+    if (kind !== undefined) yield* this.fault({ va, write, fetch, kind });
   }
 
   /** Fills the TLB for an access whose lookup gave `code`. Returns why the access faults; undefined: it is filled. */

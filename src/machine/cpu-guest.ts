@@ -9,7 +9,7 @@
  * invalidates stay local: HCR_EL2.FB, by which they reach all CPUs and which KVM sets (HCR_GUEST_FLAGS in
  * arch/arm64/include/asm/kvm_arm.h), is not modelled.
  */
-import type { LineOperation, SetWayLevel } from './cache-maintenance.ts';
+import { FLUSH, type LineOperation, type SetWayLevel } from './cache-maintenance.ts';
 import { CpuMaintenance } from './cpu-maintenance.ts';
 import { EVENT } from './events.ts';
 import {
@@ -351,5 +351,5 @@ export class CpuGuest extends CpuMaintenance {
 
 /** A guest's invalidate must not undo what the host or others have written. */
 function ofGuest(operation: LineOperation): LineOperation {
-  return operation.invalidate ? { clean: true, invalidate: true } : operation;
+  return operation.invalidate ? FLUSH : operation;
 }

@@ -50,6 +50,14 @@ export function* pageWalk(
   }
 }
 
+/** `pageWalk`, all of it in one step of whoever calls it. */
+export function walkAtOnce(machine: Machine, hw: CpuState, va: number, write: boolean, fetch: boolean) {
+  const walk = pageWalk(machine, hw, va, write, fetch);
+  let step = walk.next();
+  while (step.done !== true) step = walk.next();
+  return step.value;
+}
+
 function leafFault(machine: Machine, found: WalkResult, level: number): FaultKind | undefined {
   const { translation, platform } = machine;
   if ((found.pte & PTE.VALID) === 0) return 'translation';

@@ -5,12 +5,13 @@
  * kvm_toggle_cache.
  */
 import { PTE } from '../../machine/attributes.ts';
+import { FLUSH } from '../../machine/cache-maintenance.ts';
 import type { Cpu, GuestRegisters, Stage2Fault, Steps, Trap } from '../../machine/cpu.ts';
 import { PAGE_BYTES } from '../../machine/platform.ts';
 import { STAGE2_RAM } from '../boot-vm.ts';
 import type { Vm } from '../vm.ts';
 import { bootFrameOf } from '../vm-layout.ts';
-import { FLUSH, maintainPage, maintainRange, type PageMaintenance } from './page-maintenance.ts';
+import { maintainPage, maintainRange, type PageMaintenance } from './page-maintenance.ts';
 
 export interface GuestMemoryPolicy {
   /** Done to a page before it is mapped. */

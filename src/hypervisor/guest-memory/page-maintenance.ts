@@ -2,7 +2,8 @@
  * Cache maintenance of pages of guest memory, by their address in the host's linear mapping: what a hypervisor does so
  * that a guest that goes past the caches and a host that does not see the same.
  */
-import type { LineOperation } from '../../machine/cache-maintenance.ts';
+import { maintainLines } from '../../kernel/maintain-lines.ts';
+import { FLUSH, type LineOperation } from '../../machine/cache-maintenance.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import { colours, PAGE_BYTES } from '../../machine/platform.ts';
 
@@ -20,9 +21,6 @@ export interface PageMaintenance {
   /** Data lines are maintained only if the vCPU that wants the page runs with its MMU or its caches off. */
   readonly onlyWhileOff?: boolean;
 }
-
-export const CLEAN: LineOperation = { clean: true, invalidate: false };
-export const FLUSH: LineOperation = { clean: true, invalidate: true };
 
 /**
  * What Linux does whatever the guest's registers say: clean and invalidate to the point of coherency, and the
@@ -49,15 +47,13 @@ export function* maintainRange(
   operation: LineOperation,
   reach: DataReach = 'coherency',
 ): Steps {
-  const { name, maintenance, lineBytes, outer } = cpu.machine.platform;
+  const { name, maintenance, outer } = cpu.machine.platform;
   if (maintenance.byAddress === 'local' || outer?.maintainedBy === 'controller') {
     throw new Error(
       `${name}: cleaning guest memory by address would miss other caches: use a platform whose maintenance.byAddress is 'broadcast', without an outer cache of its own controller`,
     );
   }
-  for (let line = pa; line < pa + sizeBytes; line += lineBytes) {
-    yield* cpu.maintainPhysical(line, operation, reach);
-  }
+  yield* maintainLines(cpu, pa, sizeBytes, operation, reach);
   yield* cpu.dsb();
 }
 

@@ -14,6 +14,7 @@
  * `Stage2Table.find` sees to (Xen once did not: XSA-393, CVE-2022-23033).
  */
 import { frameAddress, PTE } from '../../machine/attributes.ts';
+import { CLEAN } from '../../machine/cache-maintenance.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import { isHidden, stage2EntryAddress, stage2Levels } from '../stage2-table.ts';
 import type { Held } from './emulation.ts';
@@ -84,6 +85,6 @@ function* hideTable(
 }
 
 function* toMemory(cpu: Cpu, ptePa: number): Steps {
-  yield* cpu.maintainPhysical(ptePa, { clean: true, invalidate: false }, 'memory');
+  yield* cpu.maintainPhysical(ptePa, CLEAN, 'memory');
   yield* cpu.dsb();
 }

@@ -3,13 +3,13 @@
  * behind an entry that is not valid. After KVM (arch/arm64/kvm/mmu.c, stage2_flush_vm) and Xen (xen/arch/arm/p2m.c,
  * p2m_cache_flush_range, which skips what lies under an invalid entry of an upper level as a whole).
  */
+import { maintainLines } from '../../kernel/maintain-lines.ts';
 import { frameAddress, PTE } from '../../machine/attributes.ts';
+import { FLUSH } from '../../machine/cache-maintenance.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import { PAGE_BYTES, PAGE_SHIFT } from '../../machine/platform.ts';
 import { stage2EntryAddress, stage2Levels } from '../stage2-table.ts';
 import type { Held } from './emulation.ts';
-
-const FLUSH = { clean: true, invalidate: true };
 
 /** Between two stretches of a long flush others may run. */
 export interface Preemption {
@@ -92,9 +92,6 @@ function* lookUp(
 }
 
 /** flush_page_to_ram, kvm_flush_dcache_to_poc: one page by the address at which the host has it. */
-export function* flushPage(cpu: Cpu, frame: number): Steps {
-  const { lineBytes } = cpu.machine.platform;
-  for (let at = frame; at < frame + PAGE_BYTES; at += lineBytes) {
-    yield* cpu.maintainPhysical(at, FLUSH, 'coherency');
-  }
+export function flushPage(cpu: Cpu, frame: number): Steps {
+  return maintainLines(cpu, frame, PAGE_BYTES, FLUSH, 'coherency');
 }

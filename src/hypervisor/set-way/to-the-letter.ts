@@ -8,6 +8,7 @@
  * host must not lose what it has in the same caches, so it cleans and invalidates.
  */
 import { flushBySetWay } from '../../kernel/set-way.ts';
+import { FLUSH } from '../../machine/cache-maintenance.ts';
 import type { SetWayEmulation } from './emulation.ts';
 
 /** No emulation: nothing traps, and the guest's operations act on the caches of the CPU that it is on. */
@@ -31,7 +32,7 @@ export function setWayToTheLetter(followsVcpu = false): SetWayEmulation {
     *setWay(cpu, _held, { level, set, way }) {
       // An invalidate alone would throw away what others have in the same line (HCR_EL2.SWIO).
       // The barrier after it is the guest's, or that of the switch to another vCPU.
-      yield* cpu.maintainSetWay(level, set, way, { clean: true, invalidate: true });
+      yield* cpu.maintainSetWay(level, set, way, FLUSH);
     },
   };
 }

@@ -7,10 +7,11 @@
  */
 import { READ_WRITE } from '../../kernel/kernel.ts';
 import { ATTRIBUTE_NORMAL } from '../../machine/attributes.ts';
+import { FLUSH } from '../../machine/cache-maintenance.ts';
 import { type Cpu, STEP, type Steps } from '../../machine/cpu.ts';
 import { PAGE_BYTES, PAGE_SHIFT } from '../../machine/platform.ts';
 import { colourOf } from '../../machine/traits.ts';
-import { FLUSH, type LineStep } from './guest-lines.ts';
+import type { LineStep } from './guest-lines.ts';
 import type { ShadowVm } from './shadow-vm.ts';
 
 export interface ClearPolicy {

@@ -24,10 +24,6 @@ export interface LineStep {
   readonly operation: LineOperation;
 }
 
-export const CLEAN: LineOperation = { clean: true, invalidate: false };
-export const INVALIDATE: LineOperation = { clean: false, invalidate: true };
-export const FLUSH: LineOperation = { clean: true, invalidate: true };
-
 /** Address that the host reads the guest's memory through: the emulator's, or the kernel's linear mapping. */
 export type Reader = 'user' | 'linear';
 

@@ -8,10 +8,11 @@
 import type { AddressSpace } from '../../kernel/address-space.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { PTE } from '../../machine/attributes.ts';
+import { CLEAN } from '../../machine/cache-maintenance.ts';
 import type { Cpu, Fault, Steps } from '../../machine/cpu.ts';
 import { PAGE_BYTES } from '../../machine/platform.ts';
 import { CTL } from '../../machine/registers.ts';
-import { CLEAN, GuestLines } from './guest-lines.ts';
+import { GuestLines } from './guest-lines.ts';
 import type { GuestRam } from './guest-ram.ts';
 import type { GuestTables } from './guest-tables.ts';
 import { GuestWalk, type ReadPlan } from './guest-walk.ts';

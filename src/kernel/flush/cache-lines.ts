@@ -3,6 +3,7 @@
  * found by physical address; by virtual tag; by translation; or through a temporary mapping of the frame in
  * the colour of the page.
  */
+import { CLEAN, FLUSH } from '../../machine/cache-maintenance.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { PAGE_BYTES, PAGE_SHIFT, type Platform } from '../../machine/platform.ts';
@@ -10,9 +11,8 @@ import { CTL } from '../../machine/registers.ts';
 import { TLBI_VA } from '../../machine/tlb.ts';
 import { colourOf, dataAliases, fetchAliases, tagsRepeat } from '../../machine/traits.ts';
 import { type AddressSpace, ranOn } from '../address-space.ts';
+import { maintainLines } from '../maintain-lines.ts';
 
-const FLUSH = { clean: true, invalidate: true };
-const CLEAN = { clean: true, invalidate: false };
 /** Where the kernel maps a frame for a moment, in the colour of its user: Linux's ALIAS_FLUSH_START. */
 const ALIAS_BASE = 0xffff_4000;
 
@@ -94,9 +94,7 @@ export class CacheLines {
    */
   *kernelPage(cpu: Cpu, frame: number, keeps = false): Steps {
     if (!this.aliases) return;
-    for (let at = 0; at < PAGE_BYTES; at += this.lineBytes) {
-      yield* cpu.maintainPhysical(frame + at, keeps ? CLEAN : FLUSH, 'coherency');
-    }
+    yield* maintainLines(cpu, frame, PAGE_BYTES, keeps ? CLEAN : FLUSH, 'coherency');
   }
 
   /** Writes back and drops everything in this CPU's L1D, by set and way. */
@@ -111,9 +109,7 @@ export class CacheLines {
   /** Makes what was stored through the kernel's mapping visible to instruction fetches. */
   *cleanForFetch(cpu: Cpu, pa: number, sizeBytes: number): Steps {
     if (this.machine.platform.l1i.fillsFrom === 'data-caches') return;
-    for (let at = pa - (pa % this.lineBytes); at < pa + sizeBytes; at += this.lineBytes) {
-      yield* cpu.maintainPhysical(at, CLEAN, 'unification');
-    }
+    yield* maintainLines(cpu, pa, sizeBytes, CLEAN, 'unification');
   }
 
   /**

@@ -2,13 +2,12 @@
  * New instructions on every CPU that may run them: what was stored reaches the level that instruction caches fill
  * from, what these have is dropped, and whoever has fetched ahead is made to fetch again.
  */
+import { CLEAN } from '../../machine/cache-maintenance.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import { PAGE_BYTES, type Platform } from '../../machine/platform.ts';
 import type { AddressSpace } from '../address-space.ts';
 import type { Kernel } from '../kernel.ts';
 import type { CodeOmissions } from './code-interfaces.ts';
-
-const CLEAN = { clean: true, invalidate: false };
 
 export class CodeCalls {
   private readonly kernel: Kernel;

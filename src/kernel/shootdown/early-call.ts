@@ -10,6 +10,7 @@
  */
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import type { BootMemory } from '../boot-memory.ts';
+import { CallQueues } from '../call-queue.ts';
 
 export const EARLY_CALL_VECTOR = 1;
 
@@ -33,6 +34,7 @@ export class EarlyCalls {
   private readonly uncached: boolean;
   private readonly run: EarlyFunction;
   private readonly acknowledgesEarly: boolean;
+  private readonly queues: CallQueues;
 
   /**
    * @param run what the targets do
@@ -43,48 +45,30 @@ export class EarlyCalls {
     this.uncached = uncached;
     this.run = run;
     this.acknowledgesEarly = acknowledgesEarly;
+    this.queues = new CallQueues(layout.queuePa, EARLY_CALL_VECTOR, uncached);
   }
 
   /** Sends for the targets. `finish` with the same targets must follow. */
-  *start(cpu: Cpu, targets: readonly number[], a: number, b: number, c: number): Steps {
-    const { layout, uncached } = this;
-    const bit = 1 << (cpu.index & 31);
-    const idle: number[] = [];
-    for (const target of targets) {
-      const line = layout.linePa[cpu.index][target];
+  start(cpu: Cpu, targets: readonly number[], a: number, b: number, c: number): Steps {
+    const { uncached } = this;
+    const linePa = this.layout.linePa[cpu.index];
+    return this.queues.send(cpu, targets, function* (target) {
+      const line = linePa[target];
       yield* cpu.storePhysical(line + 4, b, 4, uncached);
       yield* cpu.storePhysical(line + 8, c, 4, uncached);
       yield* cpu.storePhysical(line, a + 1, 4, uncached);
-      const queue = layout.queuePa[target] + (cpu.index >> 5) * 4;
-      // The atomic is a full barrier: whoever sees the bit sees the arguments.
-      const old = yield* cpu.modifyPhysical(queue, (mask) => (mask | bit) >>> 0, uncached);
-      if (old === 0) idle.push(target);
-    }
-    for (const target of idle) yield* cpu.sendIpi(target, EARLY_CALL_VECTOR);
+    });
   }
 
   /** Returns when all targets are in their handlers, or past them. */
-  *finish(cpu: Cpu, targets: readonly number[]): Steps {
-    for (const target of targets) {
-      yield* cpu.waitUntil(this.layout.linePa[cpu.index][target], (flag) => flag === 0, {
-        why: `the acknowledgement of its cross call by CPU ${target}`,
-        handler: target,
-        uncached: this.uncached,
-      });
-    }
+  finish(cpu: Cpu, targets: readonly number[]): Steps {
+    return this.queues.acknowledged(cpu, targets, this.layout.linePa[cpu.index]);
   }
 
   /** Interrupt handler of EARLY_CALL_VECTOR. */
-  *handle(cpu: Cpu): Steps {
-    const { layout, uncached } = this;
-    for (let word = 0; word * 32 < layout.queuePa.length; word++) {
-      let mask = yield* cpu.modifyPhysical(layout.queuePa[cpu.index] + word * 4, () => 0, uncached);
-      while (mask !== 0) {
-        const bit = mask & -mask;
-        mask = (mask ^ bit) >>> 0;
-        yield* this.answer(cpu, layout.linePa[word * 32 + 31 - Math.clz32(bit)][cpu.index]);
-      }
-    }
+  handle(cpu: Cpu): Steps {
+    const { linePa } = this.layout;
+    return this.queues.take(cpu, (initiator) => this.answer(cpu, linePa[initiator][cpu.index]));
   }
 
   private *answer(cpu: Cpu, line: number): Steps {

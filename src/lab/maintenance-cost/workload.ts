@@ -4,15 +4,15 @@
  */
 import { BootMemory } from '../../kernel/boot-memory.ts';
 import { flushBySetWay, setWayLevels } from '../../kernel/set-way.ts';
-import type { LineOperation } from '../../machine/cache-maintenance.ts';
+import { CLEAN, FLUSH, INVALIDATE, type LineOperation } from '../../machine/cache-maintenance.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import { PAGE_BYTES } from '../../machine/platform.ts';
 import type { Parameters, Workload } from '../../program/workload.ts';
 
 export const lineOperations = {
-  clean: { clean: true, invalidate: false },
-  invalidate: { clean: false, invalidate: true },
-  flush: { clean: true, invalidate: true },
+  clean: CLEAN,
+  invalidate: INVALIDATE,
+  flush: FLUSH,
 } as const satisfies Readonly<Record<string, LineOperation>>;
 export type LineOperationName = keyof typeof lineOperations;
 

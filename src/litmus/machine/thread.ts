@@ -3,6 +3,7 @@
  * ordinary accesses: what is weak about it is what the machine's write buffers, TLBs, instruction caches and
  * broadcasts make of it, not the order of the instructions.
  */
+import { CLEAN } from '../../machine/cache-maintenance.ts';
 import { type Cpu, SegmentationFault, type Steps } from '../../machine/cpu.ts';
 import { STEP } from '../../machine/steps.ts';
 import { TLBI_ALL, TLBI_VA_ALL_ASIDS } from '../../machine/tlb.ts';
@@ -242,7 +243,7 @@ export class LitmusThread {
     const va = isCode ? encoding.codeVa(pc) : encoding.dataVa(locationOfWord(word), 0);
     const pa = isCode ? encoding.codePa(pc) : encoding.dataPa(locationOfWord(word), 0);
     // The caches are physically indexed: a clean needs no virtual address.
-    if (kind === KIND.DC) yield* cpu.maintainPhysical(pa, { clean: true, invalidate: false }, 'unification');
+    if (kind === KIND.DC) yield* cpu.maintainPhysical(pa, CLEAN, 'unification');
     else {
       yield STEP;
       if (isOfAll) caches.fetchAllStep(cpu.hw);

@@ -3,6 +3,7 @@
  * in between, the threads let loose together after a random while. So is hardware tested (Alglave, Maranget,
  * Sarkar, Sewell, "Litmus: running tests against hardware", TACAS 2011).
  */
+import { CLEAN } from '../../machine/cache-maintenance.ts';
 import type { Cpu, Steps, Vectors } from '../../machine/cpu.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { STEP } from '../../machine/steps.ts';
@@ -116,7 +117,7 @@ class Tester {
       if (codeCells[pc] < 0) continue;
       const [va, pa] = [encoding.codeVa(pc), encoding.codePa(pc)];
       yield* cpu.storePhysical(pa, initial[codeCells[pc]] >>> 0);
-      yield* cpu.maintainPhysical(pa, { clean: true, invalidate: false }, 'unification');
+      yield* cpu.maintainPhysical(pa, CLEAN, 'unification');
       yield STEP;
       caches.fetchByAddressStep(cpu.hw, va, pa);
     }

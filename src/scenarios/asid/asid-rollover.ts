@@ -30,6 +30,7 @@ import { CTL } from '../../machine/registers.ts';
 import { MISS } from '../../machine/translation.ts';
 import { walkWhole } from '../../machine/whole-walk.ts';
 import type { Settings } from '../../program/workload.ts';
+import { chosenVariant } from '../chosen-variant.ts';
 import { defineScenario } from '../define.ts';
 import type { SmallSize } from '../scenario.ts';
 import { type AsidVariant, orderOf, registerOrders, variants } from './asid-rollover-variants.ts';
@@ -148,7 +149,7 @@ export default defineScenario<Layout>({
 });
 
 function choicesOf(settings: Settings, cpus: number) {
-  const variant: AsidVariant = variants.find(({ name }) => name === settings.variant) ?? variants[0];
+  const variant: AsidVariant = chosenVariant(variants, settings.variant);
   const { allocator, tasks, asids } = { ...settings, ...variant.parameters?.(cpus) };
   return {
     variant,

@@ -13,6 +13,7 @@ import { type KernelLayout, layKernel, properKernel, READ_WRITE } from '../../ke
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import { PAGE_BYTES, type Platform } from '../../machine/platform.ts';
 import { CTL } from '../../machine/registers.ts';
+import { chosenVariant } from '../chosen-variant.ts';
 import { defineScenario } from '../define.ts';
 import type { Variant } from '../scenario.ts';
 
@@ -100,7 +101,7 @@ export default defineScenario<KernelLayout>({
 });
 
 function choiceOf(name: unknown): CommonVariant {
-  return variants.find((variant) => variant.name === name) ?? variants[0];
+  return chosenVariant(variants, name);
 }
 
 function* runTask(cpu: Cpu, isCommon: boolean, touches: number, checker: Checker | null): Steps {

@@ -19,6 +19,7 @@ import type { Cpu, Steps } from '../../machine/cpu.ts';
 import type { Platform } from '../../machine/platform.ts';
 import { CTL } from '../../machine/registers.ts';
 import { TLBI_ALL, TLBI_VA } from '../../machine/tlb.ts';
+import { chosenVariant } from '../chosen-variant.ts';
 import { defineScenario } from '../define.ts';
 import type { Variant } from '../scenario.ts';
 import { bootRanBefore, layTasks, TASK_VA, type TaskLayout, usePage } from './tagged-tasks.ts';
@@ -151,7 +152,7 @@ export default defineScenario<TaskLayout<Own>>({
 });
 
 function variantOf(settings: { readonly variant: string }): PurgeVariant {
-  return variants.find(({ name }) => name === settings.variant) ?? variants[0];
+  return chosenVariant(variants, settings.variant);
 }
 
 /** A kernel thread that runs on the tables of the task takes a page from it, as kswapd does. */

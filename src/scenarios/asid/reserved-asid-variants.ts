@@ -1,6 +1,7 @@
 /** Variants of reserved-asid, and on which platforms each means something. */
 import type { RegisterOrder } from '../../kernel/asid/context-registers.ts';
 import type { Platform } from '../../machine/platform.ts';
+import { chosenVariant } from '../chosen-variant.ts';
 import { fact } from '../flush/facts.ts';
 import type { Expectation, Variant } from '../scenario.ts';
 
@@ -96,5 +97,5 @@ function keptTable(platform: Platform): Expectation {
 }
 
 export function choiceOf(name: unknown): RegisterVariant {
-  return variants.find((variant) => variant.name === name) ?? variants[0];
+  return chosenVariant(variants, name);
 }

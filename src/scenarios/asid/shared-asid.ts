@@ -9,6 +9,7 @@ import { srmmu } from '../../kernel/asid/srmmu.ts';
 import type { TaggedSpace } from '../../kernel/asid/tagged-space.ts';
 import { withoutPaging } from '../../kernel/boot-user.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
+import { chosenVariant } from '../chosen-variant.ts';
 import { defineScenario } from '../define.ts';
 import type { Variant } from '../scenario.ts';
 import { layTasks, type TaskLayout, usePage } from './tagged-tasks.ts';
@@ -69,7 +70,7 @@ export default defineScenario<TaskLayout>({
   },
 
   start({ machine, checker, cpu, layout }, settings) {
-    const { isLocked, isWatched } = variants.find(({ name }) => name === settings.variant) ?? variants[0];
+    const { isLocked, isWatched } = chosenVariant(variants, settings.variant);
     const { kernel, allocator } = startTagged(machine, srmmu, layout.tagged, isWatched ? checker : null, {
       asids: ASIDS,
       ...(!isLocked && { flaw: 'unlocked' }),

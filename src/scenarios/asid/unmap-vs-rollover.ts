@@ -13,6 +13,7 @@ import type { Kernel } from '../../kernel/kernel.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import type { Platform } from '../../machine/platform.ts';
 import { TLBI_VA } from '../../machine/tlb.ts';
+import { chosenVariant } from '../chosen-variant.ts';
 import { defineScenario } from '../define.ts';
 import type { Variant } from '../scenario.ts';
 import { bootRanBefore, layTasks, TASK_VA, type TaskLayout, usePage } from './tagged-tasks.ts';
@@ -135,7 +136,7 @@ export default defineScenario<TaskLayout>({
 });
 
 function choicesOf(settings: { readonly variant: string; readonly [name: string]: unknown }) {
-  const variant = variants.find(({ name }) => name === settings.variant) ?? variants[0];
+  const variant = chosenVariant(variants, settings.variant);
   const kind = allocatorKind(String({ ...settings, ...variant.parameters?.(2) }.allocator));
   return { variant, kind, asids: variant.asids ?? 3 };
 }

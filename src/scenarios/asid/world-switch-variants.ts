@@ -1,6 +1,7 @@
 /** Variants of world-switch: the designs, and what goes wrong with some of them. */
 import { type WorldDesign, type WorldFlaw, worldDesigns } from '../../kernel/asid/world-switch.ts';
 import type { Platform } from '../../machine/platform.ts';
+import { chosenVariant } from '../chosen-variant.ts';
 import type { Variant } from '../scenario.ts';
 
 interface WorldVariant extends Variant {
@@ -63,5 +64,5 @@ function unsupported({ name, mmu }: Platform): string | undefined {
 }
 
 export function choiceOf(name: unknown): WorldVariant {
-  return variants.find((variant) => variant.name === name) ?? variants[0];
+  return chosenVariant(variants, name);
 }

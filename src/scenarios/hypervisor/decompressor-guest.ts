@@ -4,13 +4,8 @@
  * arch/arm64/include/asm/kvm_emulate.h, vcpu_reset_hcr).
  */
 import type { Checker } from '../../checker/checker.ts';
-import { BootVm, STAGE2_RAM } from '../../hypervisor/boot-vm.ts';
-import {
-  Hypervisor,
-  type HypervisorLayout,
-  layHypervisor,
-  properHypervisor,
-} from '../../hypervisor/hypervisor.ts';
+import { STAGE2_RAM } from '../../hypervisor/boot-vm.ts';
+import { Hypervisor, type HypervisorLayout } from '../../hypervisor/hypervisor.ts';
 import { emulationVectors } from '../../hypervisor/set-way/emulation.ts';
 import type { Preemption } from '../../hypervisor/set-way/flush-guest.ts';
 import { Vcpu } from '../../hypervisor/vcpu.ts';
@@ -23,6 +18,7 @@ import type { StartedProgram } from '../../program/workload.ts';
 import type { Expectation } from '../scenario.ts';
 import { bootCompressed, inGuest } from './decompressor.ts';
 import type { HypervisorVariant } from './define-hypervisor.ts';
+import { layOneGuest } from './one-guest.ts';
 import { type EmulationName, emulationOf, setWayEmulations, withoutEmulation } from './set-way-emulations.ts';
 
 export interface GuestLayout {
@@ -69,18 +65,14 @@ export function guestOf(variant: unknown): EmulationName | undefined {
 export function layGuest(machine: Machine, name: EmulationName): GuestLayout {
   const { onDemand, make } = emulationOf(name);
   const { ownTraps } = make(alone).policy;
-  const { layout, own } = layHypervisor(machine, { numbers: [1] }, (boot, lock) => {
-    const vm = new BootVm(boot, lock('VM'), 0, {
-      ...{ name: 'guest', vcpus: 1, pages: PAGES },
-      permissions: onDemand ? 0 : STAGE2_RAM,
-    });
+  const options = { vcpus: 1, pages: PAGES, permissions: onDemand ? 0 : STAGE2_RAM };
+  return layOneGuest(machine, options, (vm) => {
     const root = vm.stage1Root();
     const imageVa = vm.pages(1);
     vm.mapStage1(root, imageVa, imageVa, USED | PTE.WRITE);
     vm.reset(0, root, 1, ownTraps === true);
-    return { vms: [vm.finish()], own: { imageVa } };
+    return { imageVa };
   });
-  return { host: layout, ...own };
 }
 
 /** The program of the host CPU that runs the guest. */
@@ -93,10 +85,7 @@ export function startGuest(
 ): StartedProgram {
   const { machine } = cpu;
   const emulation = emulationOf(name).make(alone);
-  const host = new Hypervisor(machine, laid, checker, {
-    ...properHypervisor(machine.platform),
-    ...emulation.policy,
-  });
+  const host = new Hypervisor(machine, laid, checker, emulation.policy);
   const vcpu = new Vcpu(host, laid.vms[0], 0);
   const program = vcpu.runOn(cpu, () => bootCompressed(inGuest(cpu), { va: imageVa, lines }, 'set-way'));
   return { program, vectors: host.vectors(emulationVectors(host, emulation)) };

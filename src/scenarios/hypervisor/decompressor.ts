@@ -4,10 +4,8 @@
  * then is what is in memory. MMU off, or a flat map: virtual addresses are physical ones.
  */
 import { type LevelShape, setWayLevels } from '../../kernel/set-way.ts';
-import type { LineOperation, SetWayLevel } from '../../machine/cache-maintenance.ts';
+import { FLUSH, type LineOperation, type SetWayLevel } from '../../machine/cache-maintenance.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
-
-const FLUSH = { clean: true, invalidate: true };
 
 /** Who executes the decompressor: the machine itself, or a guest whose operations may be trapped. */
 export interface Executor {

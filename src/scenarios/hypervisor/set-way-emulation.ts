@@ -9,19 +9,15 @@
  */
 import type { Checker } from '../../checker/checker.ts';
 import { VMID_RULE } from '../../checker/vmid-rules.ts';
-import { BootVm, STAGE2_RAM } from '../../hypervisor/boot-vm.ts';
-import {
-  Hypervisor,
-  type HypervisorLayout,
-  layHypervisor,
-  properHypervisor,
-} from '../../hypervisor/hypervisor.ts';
+import { STAGE2_RAM } from '../../hypervisor/boot-vm.ts';
+import { Hypervisor, type HypervisorLayout } from '../../hypervisor/hypervisor.ts';
 import { emulationVectors } from '../../hypervisor/set-way/emulation.ts';
 import type { Preemption } from '../../hypervisor/set-way/flush-guest.ts';
 import { Vcpu } from '../../hypervisor/vcpu.ts';
 import { USED } from '../../kernel/kernel.ts';
 import { setWayLevels } from '../../kernel/set-way.ts';
 import { PTE } from '../../machine/attributes.ts';
+import { FLUSH } from '../../machine/cache-maintenance.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import { bootSharedTable, Device, DeviceFault } from '../../machine/device.ts';
 import { PAGE_BYTES, PAGE_SHIFT } from '../../machine/platform.ts';
@@ -29,6 +25,7 @@ import { STEP } from '../../machine/steps.ts';
 import { type Turn, takeTurns } from '../flush/turns.ts';
 import { emptyBySetWay, inGuest } from './decompressor.ts';
 import { defineHypervisorScenario, type HypervisorVariant } from './define-hypervisor.ts';
+import { layOneGuest } from './one-guest.ts';
 import { emulationOf, setWayEmulations, withoutEmulation } from './set-way-emulations.ts';
 import { smallerCaches } from './small-caches.ts';
 
@@ -48,7 +45,6 @@ const IDLE_PAGES = 2;
 /** Values of a round that the guest stores with caches on, and with caches off. */
 const ON = 0x100;
 const OFF = 0x200;
-const FLUSH = { clean: true, invalidate: true };
 /** CPUs, the guest's device among them, where a vCPU can leave one for another. */
 const TWO_AND_DEVICE = 3;
 const PINNED = 'to-the-letter-pinned';
@@ -86,11 +82,9 @@ export default defineHypervisorScenario<Layout>({
 
   setup(machine, { variant }) {
     const { onDemand, device } = emulationFor(variant);
-    const { layout, own } = layHypervisor(machine, { numbers: [1] }, (boot, lock) => {
-      const vm = new BootVm(boot, lock('VM'), 0, {
-        ...{ name: 'guest', vcpus: 1, pages: TABLE_PAGES + DATA_PAGES + IDLE_PAGES },
-        permissions: onDemand ? 0 : STAGE2_RAM,
-      });
+    const pages = TABLE_PAGES + DATA_PAGES + IDLE_PAGES;
+    const options = { vcpus: 1, pages, permissions: onDemand ? 0 : STAGE2_RAM };
+    const layout = layOneGuest(machine, options, (vm) => {
       const root = vm.stage1Root();
       const first = vm.pages(DATA_PAGES);
       vm.pages(IDLE_PAGES);
@@ -104,11 +98,10 @@ export default defineHypervisorScenario<Layout>({
         vm.mapStage1(root, ipa, ipa, USED | PTE.WRITE);
       }
       vm.registers(0, root, 1);
-      const made = vm.finish();
-      if (device) bootSharedTable(machine, 0, made.root);
-      return { vms: [made], own: { turnPa: boot.line(), data } };
+      return { turnPa: vm.boot.line(), data };
     });
-    return { host: layout, ...own };
+    if (device) bootSharedTable(machine, 0, layout.host.vms[0].root);
+    return layout;
   },
 
   start({ machine, checker, cpu, layout }, { variant }) {
@@ -119,8 +112,7 @@ export default defineHypervisorScenario<Layout>({
         injected.isUndefined = true;
       },
     });
-    const policy = { ...properHypervisor(machine.platform), ...emulation.policy };
-    const host = new Hypervisor(machine, layout.host, checker, policy);
+    const host = new Hypervisor(machine, layout.host, checker, emulation.policy);
     const turns = turnsOf(cpu, host, layout, String(variant), injected, checker);
     const vectors = host.vectors(emulationVectors(host, emulation));
     return { program: takeTurns(cpu, layout.turnPa, turns), vectors };

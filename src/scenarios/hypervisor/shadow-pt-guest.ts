@@ -1,9 +1,10 @@
 /** What the guest of `shadow-pt-read` does, in user mode of the host, and what its host has to do in between. */
 import type { Checker } from '../../checker/checker.ts';
 import { clearGuestPage } from '../../hypervisor/shadow/clear-page.ts';
-import { CLEAN, INVALIDATE, type LineStep } from '../../hypervisor/shadow/guest-lines.ts';
+import type { LineStep } from '../../hypervisor/shadow/guest-lines.ts';
 import type { ShadowVm } from '../../hypervisor/shadow/shadow-vm.ts';
 import { READ_WRITE } from '../../kernel/kernel.ts';
+import { CLEAN, INVALIDATE } from '../../machine/cache-maintenance.ts';
 import { type Cpu, SegmentationFault, type Steps } from '../../machine/cpu.ts';
 import { dataAliases } from '../../machine/traits.ts';
 import { evict } from '../flush/own-time.ts';

@@ -8,9 +8,10 @@
  * whole D-cache before it walks, and says that it does not know why that is needed.
  */
 import type { ClearPolicy } from '../../hypervisor/shadow/clear-page.ts';
-import { CLEAN, FLUSH, INVALIDATE, type LineStep } from '../../hypervisor/shadow/guest-lines.ts';
+import type { LineStep } from '../../hypervisor/shadow/guest-lines.ts';
 import type { ReadPlan } from '../../hypervisor/shadow/guest-walk.ts';
 import type { ShadowTablePolicy } from '../../hypervisor/shadow/shadow-tables.ts';
+import { CLEAN, FLUSH, INVALIDATE } from '../../machine/cache-maintenance.ts';
 import type { Platform } from '../../machine/platform.ts';
 import type { Expectation } from '../scenario.ts';
 import {

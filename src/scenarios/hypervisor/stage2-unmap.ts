@@ -15,23 +15,20 @@
  * `stage1-first`.
  */
 
-import { BootVm, STAGE2_RAM } from '../../hypervisor/boot-vm.ts';
+import { STAGE2_RAM } from '../../hypervisor/boot-vm.ts';
 import { speculateInGuest } from '../../hypervisor/guest-walk.ts';
-import {
-  Hypervisor,
-  type HypervisorLayout,
-  layHypervisor,
-  properHypervisor,
-} from '../../hypervisor/hypervisor.ts';
+import { Hypervisor, type HypervisorLayout } from '../../hypervisor/hypervisor.ts';
 import { Vcpu } from '../../hypervisor/vcpu.ts';
 import type { Vm } from '../../hypervisor/vm.ts';
 import { unlessFaulting } from '../../kernel/boot-user.ts';
 import { USED } from '../../kernel/kernel.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import { PAGE_BYTES } from '../../machine/platform.ts';
+import { chosenVariant } from '../chosen-variant.ts';
 import { defineScenario } from '../define.ts';
 import { awaitFlag, raiseFlag } from '../flush/flags.ts';
 import { guestVariants } from './guest-variants.ts';
+import { layOneGuest } from './one-guest.ts';
 import { unmapVariants } from './stage2-unmap-variants.ts';
 
 /**
@@ -78,25 +75,19 @@ export default defineScenario<Layout>({
 
   setup(machine, { pages }) {
     const cpus = machine.state.processors;
-    const { layout, own } = layHypervisor(machine, { numbers: [1] }, (boot, lock) => {
-      const vm = new BootVm(boot, lock('VM'), 0, {
-        name: 'guest',
-        vcpus: cpus.length - 1,
-        pages: 12 + Number(pages),
-      });
+    const options = { vcpus: cpus.length - 1, pages: 12 + Number(pages) };
+    return layOneGuest(machine, options, (vm) => {
       const root = vm.stage1Root();
       const ipa = vm.pages(Number(pages));
       for (let name = 0; name < NAMES; name++) vm.mapStage1(root, VA + name * PAGE_BYTES, ipa, USED);
       for (const { index } of cpus.slice(1)) vm.registers(index - 1, root, GUEST_ASID);
-      return { vms: [vm.finish()], own: { ipa, flags: cpus.map(() => boot.line()) } };
+      return { ipa, flags: cpus.map(() => vm.boot.line()) };
     });
-    return { host: layout, ...own };
   },
 
   start({ machine, checker, cpu, layout }, { variant, rounds, pages, touches }) {
-    const { flaws, freesEarly } = unmapVariants.find(({ name }) => name === variant) ?? unmapVariants[0];
-    const policy = { ...properHypervisor(machine.platform), fenceFlaws: flaws };
-    const host = new Hypervisor(machine, layout.host, checker, policy);
+    const { flaws, freesEarly } = chosenVariant(unmapVariants, variant);
+    const host = new Hypervisor(machine, layout.host, checker, { fenceFlaws: flaws });
     const program =
       cpu.index === 0
         ? takeAway(cpu, host, layout, {

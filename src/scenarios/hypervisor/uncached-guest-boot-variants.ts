@@ -2,12 +2,11 @@
 import type { FindingKind } from '../../checker/finding.ts';
 import type { GuestMemoryPolicy } from '../../hypervisor/guest-memory/guest-memory.ts';
 import {
-  CLEAN,
   COHERENT_PAGE,
-  FLUSH,
   FORCED_PAGE,
   UNTOUCHED_PAGE,
 } from '../../hypervisor/guest-memory/page-maintenance.ts';
+import { CLEAN, FLUSH } from '../../machine/cache-maintenance.ts';
 import type { Platform } from '../../machine/platform.ts';
 import { clean, found } from '../flush/alias-facts.ts';
 import { fact } from '../flush/facts.ts';

@@ -20,28 +20,23 @@
  *
  * What a guest turns on and off is Arm's; where it has no say about caching only the instruction caches are left.
  */
-import { BootVm } from '../../hypervisor/boot-vm.ts';
 import { GuestMemory } from '../../hypervisor/guest-memory/guest-memory.ts';
 import { forgetInstructions } from '../../hypervisor/guest-memory/page-maintenance.ts';
-import {
-  Hypervisor,
-  type HypervisorLayout,
-  layHypervisor,
-  properHypervisor,
-} from '../../hypervisor/hypervisor.ts';
+import { Hypervisor, type HypervisorLayout } from '../../hypervisor/hypervisor.ts';
 import { Vcpu } from '../../hypervisor/vcpu.ts';
-import { VCPU } from '../../hypervisor/vm-layout.ts';
 import { USED } from '../../kernel/kernel.ts';
 import { PTE } from '../../machine/attributes.ts';
+import { INVALIDATE } from '../../machine/cache-maintenance.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
+import { chosenVariant } from '../chosen-variant.ts';
 import { speculates } from '../flush/dma-facts.ts';
 import { bringIn } from '../flush/own-time.ts';
 import { takeTurns } from '../flush/turns.ts';
 import { defineHypervisorScenario } from './define-hypervisor.ts';
+import { layOneGuest } from './one-guest.ts';
 import { type BootVariant, bootVariants } from './uncached-guest-boot-variants.ts';
 
 const ASID = 1;
-const INVALIDATE = { clean: false, invalidate: true };
 const CODE = 0xc0de_0000;
 const DATA = 0xda7a_0000;
 const RAM = 0x4a11_0000;
@@ -74,26 +69,20 @@ export default defineHypervisorScenario<Layout>({
   small: { parameters: { lines: 2 } },
 
   setup(machine) {
-    const { layout, own } = layHypervisor(machine, { numbers: [1] }, (boot, lock) => {
-      const options = { name: 'guest', vcpus: 1, pages: 16, permissions: 0 };
-      const vm = new BootVm(boot, lock('VM'), 0, options);
+    return layOneGuest(machine, { vcpus: 1, pages: 16, permissions: 0 }, (vm) => {
       const root = vm.stage1Root();
       const [imageIpa, ramIpa] = [vm.pages(1), vm.pages(1)];
       for (const ipa of [imageIpa, ramIpa])
         vm.mapStage1(root, ipa, ipa, USED | PTE.WRITE | PTE.EXECUTE | PTE.DIRTY);
-      vm.registers(0, root, ASID);
-      const finished = vm.finish();
-      machine.poke(finished.vcpus[0].pa + VCPU.CONTROL, 0);
+      vm.reset(0, root, ASID, false);
       const [imagePa, ramPa] = [vm.paOf(imageIpa), vm.paOf(ramIpa)];
-      return { vms: [finished], own: { imageIpa, ramIpa, imagePa, ramPa, turnPa: boot.line() } };
+      return { imageIpa, ramIpa, imagePa, ramPa, turnPa: vm.boot.line() };
     });
-    return { host: layout, ...own };
   },
 
   start({ machine, checker, cpu, layout }, { variant, lines }) {
-    const chosen = bootVariants.find(({ name }) => name === variant) ?? bootVariants[0];
+    const chosen = chosenVariant(bootVariants, variant);
     const host = new Hypervisor(machine, layout.host, checker, {
-      ...properHypervisor(machine.platform),
       traps: { control: chosen.policy.flushesAtToggle === true },
       forcedWriteBack: chosen.forcedWriteBack === true,
     });

@@ -29,17 +29,10 @@
  *
  * Where a guest has no say about caching it has no such problem, and no uncached buffers for a device that needs them.
  */
-import { BootVm } from '../../hypervisor/boot-vm.ts';
 import { GuestMemory } from '../../hypervisor/guest-memory/guest-memory.ts';
 import { withoutUncachedTypes } from '../../hypervisor/guest-memory/memory-type-trap.ts';
-import {
-  Hypervisor,
-  type HypervisorLayout,
-  layHypervisor,
-  properHypervisor,
-} from '../../hypervisor/hypervisor.ts';
+import { Hypervisor, type HypervisorLayout } from '../../hypervisor/hypervisor.ts';
 import { Vcpu } from '../../hypervisor/vcpu.ts';
-import { VCPU } from '../../hypervisor/vm-layout.ts';
 import type { BootMemory } from '../../kernel/boot-memory.ts';
 import { bootEntryOf } from '../../kernel/boot-process.ts';
 import { USED } from '../../kernel/kernel.ts';
@@ -48,8 +41,10 @@ import { ATTRIBUTE_UNCACHED, PTE } from '../../machine/attributes.ts';
 import type { Cpu, Steps, Trap } from '../../machine/cpu.ts';
 import { bootTable } from '../../machine/device.ts';
 import { PAGE_BYTES } from '../../machine/platform.ts';
+import { chosenVariant } from '../chosen-variant.ts';
 import { takeTurns } from '../flush/turns.ts';
 import { defineHypervisorScenario } from './define-hypervisor.ts';
+import { layOneGuest } from './one-guest.ts';
 import { withoutMaintenance, withoutTypes } from './uncached-facts.ts';
 import { aloneVariants } from './uncached-mapping-alone.ts';
 import { sharedVariants } from './uncached-mapping-shared.ts';
@@ -91,29 +86,23 @@ export default defineHypervisorScenario<Layout>({
   small: { parameters: { lines: 1 } },
 
   setup(machine) {
-    const { layout, own } = layHypervisor(machine, { numbers: [1] }, (boot, lock) => {
-      const options = { name: 'guest', vcpus: 1, pages: 16, permissions: 0 };
-      const vm = new BootVm(boot, lock('VM'), 0, options);
+    return layOneGuest(machine, { vcpus: 1, pages: 16, permissions: 0 }, (vm) => {
       const root = vm.stage1Root();
       const ipa = vm.pages(1);
       const pa = vm.paOf(ipa);
       vm.mapStage1(root, CACHED_VA, ipa, RIGHTS);
       vm.mapStage1(root, UNCACHED_VA, ipa, RIGHTS | (ATTRIBUTE_UNCACHED << PTE.ATTRIBUTE_SHIFT));
-      vm.registers(0, root, ASID);
-      const finished = vm.finish();
-      machine.poke(finished.vcpus[0].pa + VCPU.CONTROL, 0);
-      const ioAddress = assign(boot, ipa, pa);
+      vm.reset(0, root, ASID, false);
+      const ioAddress = assign(vm.boot, ipa, pa);
       const page = { ipa, pa, ioAddress, cachedVa: CACHED_VA, uncachedVa: UNCACHED_VA };
-      return { vms: [finished], own: { page, turnPa: boot.line() } };
+      return { page, turnPa: vm.boot.line() };
     });
-    return { host: layout, ...own };
   },
 
   start({ machine, checker, cpu, layout }, { variant: name, lines }) {
     const { platform } = machine;
-    const variant = variants.find((one) => one.name === name) ?? variants[0];
+    const variant = chosenVariant(variants, name);
     const host = new Hypervisor(machine, layout.host, checker, {
-      ...properHypervisor(platform),
       traps: { control: variant.trapsTypes === true },
       forcedWriteBack: variant.forcedWriteBack === true,
     });

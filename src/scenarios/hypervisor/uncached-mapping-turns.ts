@@ -1,8 +1,9 @@
 /** Who does what to a page that a guest maps uncached, and in which order. */
 import type { GuestMemory } from '../../hypervisor/guest-memory/guest-memory.ts';
-import { CLEAN, FLUSH, maintainRange } from '../../hypervisor/guest-memory/page-maintenance.ts';
+import { maintainRange } from '../../hypervisor/guest-memory/page-maintenance.ts';
 import type { Vcpu } from '../../hypervisor/vcpu.ts';
 import { ATTRIBUTE_DEVICE, ATTRIBUTE_NORMAL, ATTRIBUTE_UNCACHED } from '../../machine/attributes.ts';
+import { CLEAN, FLUSH, INVALIDATE, type LineOperation } from '../../machine/cache-maintenance.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import { isSnooped, speculates } from '../flush/dma-facts.ts';
 import { readWord, writeWord } from '../flush/dma-transfers.ts';
@@ -12,7 +13,6 @@ import type { MappingVariant, Subject } from './uncached-mapping-variant.ts';
 
 /** CPUs: the emulator, in whose process the guest's memory is; the one that the vCPU runs on. A device comes last. */
 const [EMULATOR, VCPU_CPU] = [0, 1];
-const INVALIDATE = { clean: false, invalidate: true };
 
 /** The page by all of its names: addresses of its first byte. */
 export interface SharedPage {
@@ -179,7 +179,7 @@ export class MappingTurns {
     if (emulator === 'both' || emulator === 'clean-after-write') yield* this.maintainFromHost(CLEAN);
   }
 
-  private maintainFromHost(operation: typeof CLEAN): Steps {
+  private maintainFromHost(operation: LineOperation): Steps {
     const { cpu, page, lines } = this;
     return maintainRange(cpu, page.pa, lines * cpu.machine.platform.lineBytes, operation);
   }
@@ -223,7 +223,7 @@ export class MappingTurns {
     for (const offset of this.offsets()) yield* this.cpu.load(va + offset);
   }
 
-  private *maintain(va: number, operation: typeof CLEAN): Steps {
+  private *maintain(va: number, operation: LineOperation): Steps {
     for (const offset of this.offsets()) yield* this.cpu.maintainVirtual(va + offset, operation, 'coherency');
     yield* this.cpu.dsb();
   }

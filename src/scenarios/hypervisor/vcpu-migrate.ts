@@ -12,25 +12,20 @@
  */
 
 import type { Checker } from '../../checker/checker.ts';
-import { BootVm } from '../../hypervisor/boot-vm.ts';
-import {
-  Hypervisor,
-  type HypervisorLayout,
-  type HypervisorPolicy,
-  layHypervisor,
-  properHypervisor,
-} from '../../hypervisor/hypervisor.ts';
+import { Hypervisor, type HypervisorLayout, type HypervisorPolicy } from '../../hypervisor/hypervisor.ts';
 import { Vcpu } from '../../hypervisor/vcpu.ts';
 import { USED } from '../../kernel/kernel.ts';
 import { PTE } from '../../machine/attributes.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import { PAGE_BYTES, type Platform } from '../../machine/platform.ts';
 import { TLBI_VA } from '../../machine/tlb.ts';
+import { chosenVariant } from '../chosen-variant.ts';
 import { defineScenario } from '../define.ts';
 import { clean, found } from '../flush/alias-facts.ts';
 import { fact } from '../flush/facts.ts';
 import { takeTurns } from '../flush/turns.ts';
 import { type GuestVariant, guestVariants, hasBroadcastFences } from './guest-variants.ts';
+import { layOneGuest } from './one-guest.ts';
 
 const VA = 0x4000_0000;
 /** Where the guest has mapped its last-level table. */
@@ -114,8 +109,7 @@ export default defineScenario<Layout>({
   strict: true,
 
   setup(machine) {
-    const { layout, own } = layHypervisor(machine, { numbers: [1] }, (boot, lock) => {
-      const vm = new BootVm(boot, lock('VM'), 0, { name: 'guest', vcpus: 1, pages: 24 });
+    return layOneGuest(machine, { vcpus: 1, pages: 24 }, (vm) => {
       const root = vm.stage1Root();
       const [before, after] = [vm.pages(1), vm.pages(1)];
       machine.poke(vm.paOf(before), 1);
@@ -126,17 +120,13 @@ export default defineScenario<Layout>({
       vm.mapStage1(root, TABLE_VA, entryIpa - offset, USED | PTE.WRITE);
       vm.registers(0, root, ASID);
       const newEntry = (after | USED) >>> 0;
-      return { vms: [vm.finish()], own: { ptePa, offset, newEntry, turnPa: boot.line() } };
+      return { ptePa, offset, newEntry, turnPa: vm.boot.line() };
     });
-    return { host: layout, ...own };
   },
 
   start({ machine, checker, cpu, layout }, { variant }) {
-    const { policy, forcesBroadcast } = variants.find(({ name }) => name === variant) ?? variants[0];
-    const host = new Hypervisor(machine, layout.host, checker, {
-      ...properHypervisor(machine.platform),
-      ...policy,
-    });
+    const { policy, forcesBroadcast } = chosenVariant(variants, variant);
+    const host = new Hypervisor(machine, layout.host, checker, policy);
     const vcpu = new Vcpu(host, layout.host.vms[0], 0);
     const forced = forcesBroadcast && hasBroadcastFences(machine.platform);
     const use = () => vcpu.runOn(cpu, () => load(cpu));

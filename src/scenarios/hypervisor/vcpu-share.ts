@@ -11,22 +11,18 @@
 
 import type { Checker } from '../../checker/checker.ts';
 import { VMID_RULE } from '../../checker/vmid-rules.ts';
-import { BootVm } from '../../hypervisor/boot-vm.ts';
-import {
-  Hypervisor,
-  type HypervisorLayout,
-  layHypervisor,
-  properHypervisor,
-} from '../../hypervisor/hypervisor.ts';
+import { Hypervisor, type HypervisorLayout } from '../../hypervisor/hypervisor.ts';
 import { Vcpu } from '../../hypervisor/vcpu.ts';
 import { USED } from '../../kernel/kernel.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import type { Platform } from '../../machine/platform.ts';
+import { chosenVariant } from '../chosen-variant.ts';
 import { defineScenario } from '../define.ts';
 import { clean, found } from '../flush/alias-facts.ts';
 import { fact } from '../flush/facts.ts';
 import { takeTurns } from '../flush/turns.ts';
 import { type GuestVariant, guestVariants } from './guest-variants.ts';
+import { layOneGuest } from './one-guest.ts';
 
 /** Where each vCPU maps a page of its own. */
 const VA = 0x4000_0000;
@@ -91,9 +87,8 @@ export default defineScenario<Layout>({
   strict: true,
 
   setup(machine, { variant }) {
-    const { asidOf } = choiceOf(variant);
-    const { layout, own } = layHypervisor(machine, { numbers: [1] }, (boot, lock) => {
-      const vm = new BootVm(boot, lock('VM'), 0, { name: 'guest', vcpus: VCPUS, pages: 24 });
+    const { asidOf } = chosenVariant(variants, variant);
+    return layOneGuest(machine, { vcpus: VCPUS, pages: 24 }, (vm) => {
       for (let vcpu = 0; vcpu < VCPUS; vcpu++) {
         const root = vm.stage1Root();
         const ipa = vm.pages(1);
@@ -101,16 +96,13 @@ export default defineScenario<Layout>({
         machine.poke(vm.paOf(ipa), vcpu + 1);
         vm.registers(vcpu, root, asidOf(vcpu));
       }
-      return { vms: [vm.finish()], own: boot.line() };
+      return { turnPa: vm.boot.line() };
     });
-    return { host: layout, turnPa: own };
   },
 
   start({ machine, checker, cpu, layout }, { variant, turns: count }) {
-    const host = new Hypervisor(machine, layout.host, checker, {
-      ...properHypervisor(machine.platform),
-      whenOtherVcpu: choiceOf(variant).flushes,
-    });
+    const { flushes } = chosenVariant(variants, variant);
+    const host = new Hypervisor(machine, layout.host, checker, { whenOtherVcpu: flushes });
     const vcpus = layout.host.vms[0].vcpus.map(({ index }) => new Vcpu(host, layout.host.vms[0], index));
     const use = (vcpu: number) => () => vcpus[vcpu].runOn(cpu, () => loadOwn(cpu, vcpu, checker));
     // vCPU 1 comes from a CPU of its own; then the two take turns on CPU 0.
@@ -127,10 +119,6 @@ export default defineScenario<Layout>({
   // Only where the last access went.
   speculation: () => [],
 });
-
-function choiceOf(name: unknown): ShareVariant {
-  return variants.find((variant) => variant.name === name) ?? variants[0];
-}
 
 function* loadOwn(cpu: Cpu, vcpu: number, checker: Checker | null): Steps {
   const got = yield* cpu.load(VA);

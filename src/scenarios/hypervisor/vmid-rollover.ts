@@ -21,16 +21,12 @@
 import type { Checker } from '../../checker/checker.ts';
 import { VMID_RULE } from '../../checker/vmid-rules.ts';
 import { BootVm } from '../../hypervisor/boot-vm.ts';
-import {
-  Hypervisor,
-  type HypervisorLayout,
-  layHypervisor,
-  properHypervisor,
-} from '../../hypervisor/hypervisor.ts';
+import { Hypervisor, type HypervisorLayout, layHypervisor } from '../../hypervisor/hypervisor.ts';
 import { Vcpu } from '../../hypervisor/vcpu.ts';
 import { USED } from '../../kernel/kernel.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import type { Settings } from '../../program/workload.ts';
+import { chosenVariant } from '../chosen-variant.ts';
 import { defineScenario } from '../define.ts';
 import { guestVariants } from './guest-variants.ts';
 import { type RolloverVariant, rolloverVariants } from './vmid-rollover-variants.ts';
@@ -102,7 +98,6 @@ export default defineScenario<Layout>({
     const { flaw, scheme, noSwitchBarrier } = choiceOf(settings);
     const { vmids, turns, touches } = sizes(settings, cpus);
     const host = new Hypervisor(machine, layout.host, checker, {
-      ...properHypervisor(machine.platform),
       scheme,
       vmids,
       ...(flaw && { vmidFlaw: flaw }),
@@ -121,7 +116,7 @@ export default defineScenario<Layout>({
 });
 
 function choiceOf({ variant }: Settings): RolloverVariant {
-  return rolloverVariants.find(({ name }) => name === variant) ?? rolloverVariants[0];
+  return chosenVariant(rolloverVariants, variant);
 }
 
 function sizes(settings: Settings, cpus: number) {

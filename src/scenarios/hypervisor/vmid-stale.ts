@@ -10,25 +10,21 @@
  *
  * Where the host's invalidates are broadcast (Arm IPAS2E1IS, VMALLE1IS) they have reached that CPU as well.
  */
-import { BootVm, STAGE2_RAM } from '../../hypervisor/boot-vm.ts';
-import {
-  Hypervisor,
-  type HypervisorLayout,
-  type HypervisorPolicy,
-  layHypervisor,
-  properHypervisor,
-} from '../../hypervisor/hypervisor.ts';
+import { STAGE2_RAM } from '../../hypervisor/boot-vm.ts';
+import { Hypervisor, type HypervisorLayout, type HypervisorPolicy } from '../../hypervisor/hypervisor.ts';
 import { Vcpu } from '../../hypervisor/vcpu.ts';
 import { USED } from '../../kernel/kernel.ts';
 import { PTE } from '../../machine/attributes.ts';
 import type { Cpu, Steps } from '../../machine/cpu.ts';
 import type { Platform } from '../../machine/platform.ts';
+import { chosenVariant } from '../chosen-variant.ts';
 import { defineScenario } from '../define.ts';
 import { clean, found } from '../flush/alias-facts.ts';
 import { fact } from '../flush/facts.ts';
 import { takeTurns } from '../flush/turns.ts';
 import type { Expectation } from '../scenario.ts';
 import { type GuestVariant, guestVariants, hasBroadcastFences } from './guest-variants.ts';
+import { layOneGuest } from './one-guest.ts';
 
 const VA = 0x4000_0000;
 const GUEST_ASID = 1;
@@ -94,23 +90,18 @@ export default defineScenario<Layout>({
   platform: USUAL,
 
   setup(machine) {
-    const { layout, own } = layHypervisor(machine, { numbers: [1] }, (boot, lock) => {
-      const vm = new BootVm(boot, lock('VM'), 0, { name: 'guest', vcpus: 1, pages: 16 });
+    return layOneGuest(machine, { vcpus: 1, pages: 16 }, (vm) => {
       const root = vm.stage1Root();
       const ipa = vm.pages(1);
       vm.mapStage1(root, VA, ipa, USED | PTE.WRITE);
       vm.registers(0, root, GUEST_ASID);
-      return { vms: [vm.finish()], own: { ipa, turnPa: boot.line() } };
+      return { ipa, turnPa: vm.boot.line() };
     });
-    return { host: layout, ...own };
   },
 
   start({ machine, checker, cpu, layout }, { variant }) {
-    const { policy } = variants.find(({ name }) => name === variant) ?? variants[0];
-    const host = new Hypervisor(machine, layout.host, checker, {
-      ...properHypervisor(machine.platform),
-      ...policy,
-    });
+    const { policy } = chosenVariant(variants, variant);
+    const host = new Hypervisor(machine, layout.host, checker, policy);
     const vcpu = new Vcpu(host, layout.host.vms[0], 0);
     const use = () => vcpu.runOn(cpu, () => load(cpu));
     const turns = [

@@ -4,7 +4,7 @@
  */
 import type { Checker } from '../../checker/checker.ts';
 import { coherencyHandler } from '../../kernel/coherency-exception.ts';
-import type { LineOperation } from '../../machine/cache-maintenance.ts';
+import { CLEAN, FLUSH } from '../../machine/cache-maintenance.ts';
 import type { CoherencyFault, Cpu, Fault, Steps, Vectors } from '../../machine/cpu.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { Reach } from '../../machine/memory-side.ts';
@@ -21,8 +21,6 @@ import {
 } from './layout.ts';
 
 const CROSS_CALL = 1;
-const CLEAN: LineOperation = { clean: true, invalidate: false };
-const FLUSH: LineOperation = { clean: true, invalidate: true };
 
 /** How a page is remapped. */
 export interface RemapPlan {

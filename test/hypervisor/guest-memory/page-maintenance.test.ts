@@ -1,13 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import {
-  CLEAN,
   COHERENT_PAGE,
-  FLUSH,
   forgetInstructions,
   maintainPage,
   maintainRange,
   UNTOUCHED_PAGE,
 } from '../../../src/hypervisor/guest-memory/page-maintenance.ts';
+import { CLEAN, FLUSH } from '../../../src/machine/cache-maintenance.ts';
 import { PAGE_BYTES, type Platform } from '../../../src/machine/platform.ts';
 import { COUNT } from '../../../src/machine/registers.ts';
 import { withGuests } from '../../support/hypervisor.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { FindingKind } from '../../../src/checker/finding.ts';
-import { CLEAN, FLUSH, INVALIDATE, type LineStep } from '../../../src/hypervisor/shadow/guest-lines.ts';
+import type { LineStep } from '../../../src/hypervisor/shadow/guest-lines.ts';
 import { type GuestRam, layGuestRam } from '../../../src/hypervisor/shadow/guest-ram.ts';
 import {
   type GuestTables,
@@ -17,6 +17,7 @@ import { unlessFaulting } from '../../../src/kernel/boot-user.ts';
 import { coherencyHandler } from '../../../src/kernel/coherency-exception.ts';
 import { layKernel, READ_WRITE, USED } from '../../../src/kernel/kernel.ts';
 import { layTables } from '../../../src/kernel/page-table.ts';
+import { CLEAN, FLUSH, INVALIDATE } from '../../../src/machine/cache-maintenance.ts';
 import type { Cpu, Steps } from '../../../src/machine/cpu.ts';
 import type { Machine } from '../../../src/machine/machine.ts';
 import { colours, PAGE_BYTES, type Platform } from '../../../src/machine/platform.ts';

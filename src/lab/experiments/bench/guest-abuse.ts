@@ -9,6 +9,7 @@ import { setWayToTheLetter } from '../../../hypervisor/set-way/to-the-letter.ts'
 import { xenSetWay } from '../../../hypervisor/set-way/xen.ts';
 import { Vcpu } from '../../../hypervisor/vcpu.ts';
 import { type LevelShape, setWayLevels } from '../../../kernel/set-way.ts';
+import { FLUSH } from '../../../machine/cache-maintenance.ts';
 import type { Cpu, Steps } from '../../../machine/cpu.ts';
 import { PAGE_BYTES } from '../../../machine/platform.ts';
 import type { Workload } from '../../../program/workload.ts';
@@ -28,7 +29,6 @@ const BYSTANDER_WORK = 200_000;
 const MORE = 8;
 const QUIET_PASSES = 8;
 const WARM_ROUNDS = 1;
-const FLUSH = { clean: true, invalidate: true };
 
 /** The programs of all CPUs: the guest that is measured on CPU 0, a guest that stands by on each other. */
 export function abuseWorkload(bench: AbuseBench): Workload<AbuseLayout> {
