@@ -1,7 +1,7 @@
 /** Threads that run units, in whatever order they become ready; small pieces, so that none is lost with much work. */
 import { setImmediate } from 'node:timers/promises';
-import { Piscina } from 'piscina';
-import { workerEntry } from '../hosts/worker-entry.ts';
+import type { Piscina } from 'piscina';
+import { endPool, openPool } from '../hosts/worker-pool.ts';
 import type { UnitLine } from './line.ts';
 import { runUnits, type UnitResults, type UnitTask } from './unit-task.ts';
 
@@ -21,15 +21,7 @@ export class UnitPool {
   /** @param workers threads to use; 0 runs everything in the calling thread */
   constructor(workers: number) {
     this.workers = workers;
-    if (workers === 0) return;
-    const { url, execArgv } = workerEntry('campaign-units');
-    this.pool = new Piscina({
-      filename: url.href,
-      execArgv,
-      minThreads: 1,
-      maxThreads: workers,
-      idleTimeout: Number.POSITIVE_INFINITY,
-    });
+    if (workers > 0) this.pool = openPool('campaign-units', workers);
   }
 
   /**
@@ -94,8 +86,6 @@ export class UnitPool {
   /** Ends the threads, also in the middle of a unit. */
   async close(): Promise<void> {
     this.closed = true;
-    // A result that was on its way when its thread was ended comes to nobody.
-    this.pool?.on('error', () => {});
-    await this.pool?.destroy();
+    if (this.pool) await endPool(this.pool);
   }
 }

@@ -1,5 +1,4 @@
 /** flushlab campaign run: what of a campaign is not done yet, here or through a queue. */
-import { availableParallelism } from 'node:os';
 import { Command } from 'commander';
 import { demandBuiltIn, readCampaign } from '../campaign/campaign-file.ts';
 import { firstFailures } from '../campaign/first-failure.ts';
@@ -17,8 +16,8 @@ import { toJson } from '../report/json.ts';
 import { plural, thousands } from '../report/text.ts';
 import { codeOf, orUsage } from './campaign-exit.ts';
 import { EXIT, UsageError } from './errors.ts';
-import { integer } from './options.ts';
-import { StopSignals } from './stop-signals.ts';
+import { Interrupt } from './interrupt.ts';
+import { integer, workersOption } from './options.ts';
 import { complain, Progress, print, stdoutStyle } from './terminal.ts';
 
 interface CampaignFlags {
@@ -43,12 +42,7 @@ export function runCampaignCommand(done: (code: number) => void): Command {
     .description('run what is not in the journal yet')
     .argument('<file.json>', 'what to run; see campaign --schema')
     .option('--journal <file>', 'where results go, a line each (default: the file, ending in .ndjson)')
-    .option(
-      '--workers <n>',
-      'threads, 0 for none but this process; changes nothing but the time',
-      integer('--workers', 0, 256),
-      availableParallelism(),
-    )
+    .addOption(workersOption('threads, 0 for none but this process; changes nothing but the time', 0))
     .option('--shard <i/n>', 'only part i of n, to be merged with the others', share)
     .option(
       '--queue <url>',
@@ -106,12 +100,12 @@ async function run(path: string, flags: CampaignFlags): Promise<number> {
       progress.tell(line.unit, summary.found);
     }),
   );
-  const signals = new StopSignals();
+  const interrupt = Interrupt.ofJob();
   const begun = journal.done.size;
   progress.begin();
   let failed: JobFailed | undefined;
   try {
-    const { signal } = signals;
+    const { signal } = interrupt;
     const onNotice = (text: string) => {
       progress.clear();
       complain(text);
@@ -125,7 +119,7 @@ async function run(path: string, flags: CampaignFlags): Promise<number> {
     if (!(error instanceof JobFailed)) throw error;
     failed = error;
   } finally {
-    signals.dispose();
+    interrupt.dispose();
     progress.clear();
     await orUsage(() => journal.close());
   }
@@ -139,7 +133,7 @@ async function run(path: string, flags: CampaignFlags): Promise<number> {
     complain(failed.message);
     return EXIT.FAULT;
   }
-  if (!signals.stopped) return codeOf(summary.state, EXIT.OK);
+  if (!interrupt.interrupted) return codeOf(summary.state, EXIT.OK);
   const jobs = queue === undefined ? '' : '; jobs in the queue stay there, and workers go on with them';
   complain(`interrupted: ${file} keeps what is done, and the same command goes on${jobs}`);
   return EXIT.INTERRUPTED;

@@ -1,12 +1,11 @@
 /** flushlab campaign work: runs jobs of campaigns from a queue. */
-import { availableParallelism } from 'node:os';
 import { Command } from 'commander';
 import { parseQueue, reach } from '../campaign/queue-address.ts';
 import { workQueue } from '../campaign/queue-worker.ts';
 import { orUsage } from './campaign-exit.ts';
 import { EXIT, UsageError } from './errors.ts';
-import { integer } from './options.ts';
-import { StopSignals } from './stop-signals.ts';
+import { Interrupt } from './interrupt.ts';
+import { integer, workersOption } from './options.ts';
 import { print } from './terminal.ts';
 
 interface WorkFlags {
@@ -26,7 +25,7 @@ export function workCommand(done: (code: number) => void): Command {
   return new Command('work')
     .description('run jobs of campaigns from a queue, until Ctrl-C')
     .option('--queue <url>', 'a Redis server: redis://HOST:PORT/DATABASE')
-    .option('--workers <n>', 'threads', integer('--workers', 1, 256), availableParallelism())
+    .addOption(workersOption('threads'))
     .option(
       '--lease <s>',
       'a job whose worker has not been heard of for so many seconds goes to another one',
@@ -43,15 +42,15 @@ async function work(flags: WorkFlags): Promise<number> {
   const { queue, workers, lease: leaseSeconds, idle: idleSeconds } = flags;
   if (queue === undefined) throw new UsageError('work: add --queue redis://HOST:PORT');
   const address = await orUsage(() => parseQueue(queue));
-  const signals = new StopSignals();
+  const interrupt = Interrupt.ofJob();
   try {
     await orUsage(() => reach(address));
     const onJob = (text: string) => flags.quiet !== true && print(text);
     if (flags.quiet !== true) print(`working for ${address.shown}`);
-    const { signal } = signals;
+    const { signal } = interrupt;
     await workQueue(address, { workers, leaseSeconds, idleSeconds, signal, onJob });
   } finally {
-    signals.dispose();
+    interrupt.dispose();
   }
-  return signals.stopped ? EXIT.INTERRUPTED : EXIT.OK;
+  return interrupt.interrupted ? EXIT.INTERRUPTED : EXIT.OK;
 }

@@ -3,7 +3,7 @@ import { LockstepPool } from '../lab/lockstep-pool.ts';
 import type { CostLimits, Mechanism } from '../lab/shootdown-cost.ts';
 import type { Platform } from '../machine/platform.ts';
 import { UsageError } from './errors.ts';
-import { Interrupt, Progress } from './terminal.ts';
+import { measureOn } from './measure-on.ts';
 
 export interface CostFlags {
   readonly cpus?: number[];
@@ -48,36 +48,13 @@ export function checkOptions(
   }
 }
 
-/**
- * Measures cells on a pool, with progress. Ctrl-C ends it; what has been told until then counts.
- * @param run measures; calls `tell` after each cell with what to show, and stops when that returns false
- * @param stop what Ctrl-C ends besides the pool
- * @returns undefined as the result if it was interrupted in the middle of it
- */
-export async function measured<T>(
+/** Measures cells on a pool: see `measureOn`. */
+export function measured<T>(
   cells: number,
   { workers, quiet }: Pick<CostFlags, 'workers' | 'quiet'>,
   run: (pool: LockstepPool, tell: (text: string) => boolean) => Promise<T>,
-  stop: () => Promise<void> = async () => {},
+  stop?: () => Promise<void>,
 ): Promise<{ result: T | undefined; interrupted: boolean }> {
-  const progress = new Progress(quiet === true);
   const pool = new LockstepPool(Math.min(workers, cells));
-  const interrupt = new Interrupt(async () => {
-    await Promise.all([pool.close(), stop()]);
-  });
-  let result: T | undefined;
-  try {
-    result = await run(pool, (text) => {
-      progress.show(text);
-      return !interrupt.interrupted;
-    });
-  } catch (error) {
-    // Ending the threads makes what runs on them fail.
-    if (!interrupt.interrupted) throw error;
-  } finally {
-    interrupt.dispose();
-    progress.clear();
-    await pool.close();
-  }
-  return { result, interrupted: interrupt.interrupted };
+  return measureOn(pool, quiet === true, (tell) => run(pool, tell), stop);
 }

@@ -1,5 +1,4 @@
 /** flushlab cost: what a mechanism costs in simulated cycles. */
-import { availableParallelism } from 'node:os';
 import { Command, Option } from 'commander';
 import { ThreadsHost } from '../hosts/threads.ts';
 import { experiments } from '../lab/experiments/index.ts';
@@ -28,7 +27,16 @@ import { lineMaintenanceCost, setWayHostCost } from './cost-maintenance.ts';
 import { type AgainstFlags, againstOption, publishedCost } from './cost-published.ts';
 import { type CostFlags, limitsOf, measured } from './cost-run.ts';
 import { EXIT, UsageError } from './errors.ts';
-import { drawSeed, integer, integers, resolvePlatform, seedOption } from './options.ts';
+import {
+  drawSeed,
+  integers,
+  maxSecondsOption,
+  maxStepsOption,
+  quantumOption,
+  resolvePlatform,
+  seedOption,
+  workersOption,
+} from './options.ts';
 import { print, stdoutStyle } from './terminal.ts';
 
 const DEFAULT_CPUS = [1, 2, 4, 8, 16];
@@ -78,25 +86,10 @@ export function costCommand(done: (code: number) => void): Command {
       'a built-in platform, or your own as a JSON file (default: neoverse; of world-switch: arm1136, of set-way-host: cortex-a53)',
     )
     .addOption(seedOption())
-    .option(
-      '--quantum <cycles>',
-      'threads: how far simulated clocks may drift apart',
-      integer('--quantum', 1, 1e12),
-      COST_QUANTUM_CYCLES,
-    )
-    .option(
-      '--max-steps <n>',
-      'end a cell after this many steps',
-      integer('--max-steps', 1, 1e15),
-      100_000_000,
-    )
-    .option('--max-seconds <n>', 'end a cell after this many seconds', integer('--max-seconds', 1, 1e6), 300)
-    .option(
-      '--workers <n>',
-      'lockstep: cells side by side',
-      integer('--workers', 1, 256),
-      availableParallelism(),
-    )
+    .addOption(quantumOption(COST_QUANTUM_CYCLES))
+    .addOption(maxStepsOption('cell').default(100_000_000))
+    .addOption(maxSecondsOption('cell', 300))
+    .addOption(workersOption('lockstep: cells side by side'))
     .addOption(againstOption())
     .option('--json', 'print JSON')
     .option('--quiet', 'no progress on stderr')

@@ -14,8 +14,9 @@ import { findVariant } from '../scenarios/scenario.ts';
 import { tlbShootdown } from '../scenarios/tlb-shootdown/scenario.ts';
 import { measure } from './cost.ts';
 import { EXIT } from './errors.ts';
+import { Interrupt } from './interrupt.ts';
 import { drawSeed, integers, seedOption } from './options.ts';
-import { Interrupt, print, stdoutStyle } from './terminal.ts';
+import { print, stdoutStyle } from './terminal.ts';
 
 interface DemoFlags {
   readonly pages: number[];

@@ -1,7 +1,6 @@
 /** Options of the commands that explore schedules. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { type Command, Option } from 'commander';
 import { Checkpoint, CheckpointError } from '../explore/checkpoint.ts';
@@ -11,7 +10,7 @@ import { defaultBudgets, type SearchOptions } from '../lab/search.ts';
 import { version } from '../lab/version.ts';
 import { findState, findVariant, type Scenario, smallSizeOf } from '../scenarios/scenario.ts';
 import { UsageError } from './errors.ts';
-import { integer, resolvePlatform, seedOption, setting } from './options.ts';
+import { integer, maxStepsOption, resolvePlatform, seedOption, setting, workersOption } from './options.ts';
 import { attempt, checkWritable } from './output-file.ts';
 
 /** As commander leaves them. */
@@ -59,13 +58,8 @@ export function withSearchOptions(command: Command): Command {
     .option('--walks <n>', 'speculative walks in a run', integer('--walks', 0, 64))
     .option('--prefetches <n>', 'prefetches in a run', integer('--prefetches', 0, 64))
     .option('--evictions <n>', 'untimely evictions in a run', integer('--evictions', 0, 64))
-    .option('--max-steps <n>', 'end a run after this many steps', integer('--max-steps', 1, 1e9))
-    .option(
-      '--workers <n>',
-      'runs side by side; changes nothing but the time',
-      integer('--workers', 1, 256),
-      availableParallelism(),
-    )
+    .addOption(maxStepsOption('run', 1e9))
+    .addOption(workersOption('runs side by side; changes nothing but the time'))
     .option('--checkpoint <file>', 'keep what is done in a file, and go on from it; seed 1 unless given')
     .option('--reach <state>', 'search for a state that the scenario declares reachable, and show how')
     .option('--no-shrink', 'leave the schedule that fails as it was found')

@@ -35,9 +35,10 @@ import {
   withSearchOptions,
   withStrategyOptions,
 } from './explore-options.ts';
+import { Interrupt } from './interrupt.ts';
 import { drawSeed, quoted, SCENARIO_ARGUMENT } from './options.ts';
 import { writeLine } from './output-file.ts';
-import { complain, Interrupt, Progress, print, stdoutStyle, stdoutWidth } from './terminal.ts';
+import { complain, Progress, print, stdoutStyle, stdoutWidth } from './terminal.ts';
 
 /** @param done takes the exit code */
 export function exploreCommand(done: (code: number) => void): Command {
@@ -116,8 +117,7 @@ async function searchWithProgress(
   { json, quiet }: ExploreFlags,
 ): Promise<Found | NotReproducible> {
   const progress = new Progress(quiet === true);
-  const abort = new AbortController();
-  const interrupt = new Interrupt(async () => abort.abort());
+  const interrupt = new Interrupt();
   if (json !== true) print(exploreHead(plan, options, stdoutStyle));
   const began = performance.now();
   const done = () => {
@@ -134,7 +134,7 @@ async function searchWithProgress(
     if (json !== true) print(exploreBody(plan, options, report, stdoutStyle));
   };
   try {
-    return await search(plan, { ...options, signal: abort.signal, onProgress, onExplored });
+    return await search(plan, { ...options, signal: interrupt.signal, onProgress, onExplored });
   } catch (error) {
     if (error instanceof NotReproducible) return error;
     throw error;

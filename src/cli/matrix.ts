@@ -1,5 +1,4 @@
 /** flushlab matrix: scenarios x variants x platforms, each cell held against what must show there. */
-import { availableParallelism } from 'node:os';
 import { Command, Option } from 'commander';
 import { ThreadsHost } from '../hosts/threads.ts';
 import { LockstepPool } from '../lab/lockstep-pool.ts';
@@ -11,7 +10,7 @@ import {
   type NamedScenario,
   runMatrix,
 } from '../lab/matrix.ts';
-import { DEFAULT_MAX_SECONDS, DEFAULT_QUANTUM_CYCLES } from '../lab/plan.ts';
+import { DEFAULT_QUANTUM_CYCLES } from '../lab/plan.ts';
 import type { StressHost } from '../lab/stress.ts';
 import { platforms } from '../platforms/index.ts';
 import { toJson } from '../report/json.ts';
@@ -23,9 +22,18 @@ import { plural } from '../report/text.ts';
 import { flushScenarios, hypervisorScenarios } from '../scenarios/index.ts';
 import { loadScenario } from '../scenarios/load-scenario.ts';
 import { EXIT, UsageError } from './errors.ts';
-import { drawSeed, integer, resolvePlatform, seedOption } from './options.ts';
+import { Interrupt } from './interrupt.ts';
+import {
+  drawSeed,
+  integer,
+  maxSecondsOption,
+  maxStepsOption,
+  resolvePlatform,
+  seedOption,
+  workersOption,
+} from './options.ts';
 import { checkWritable, writeWhole } from './output-file.ts';
-import { complain, Interrupt, Progress, print, stdoutStyle, stdoutWidth } from './terminal.ts';
+import { complain, Progress, print, stdoutStyle, stdoutWidth } from './terminal.ts';
 
 interface MatrixFlags {
   readonly platform: string[];
@@ -81,19 +89,9 @@ export function matrixCommand(done: (code: number) => void): Command {
       integer('--runs', 1, 1e9),
     )
     .addOption(seedOption())
-    .option(
-      '--workers <n>',
-      'lockstep: runs side by side; changes nothing but the time',
-      integer('--workers', 1, 256),
-      availableParallelism(),
-    )
-    .option('--max-steps <n>', 'end a run after this many steps', integer('--max-steps', 1, 1e15))
-    .option(
-      '--max-seconds <n>',
-      'end a run after this many seconds',
-      integer('--max-seconds', 1, 1e6),
-      DEFAULT_MAX_SECONDS,
-    )
+    .addOption(workersOption('lockstep: runs side by side; changes nothing but the time'))
+    .addOption(maxStepsOption())
+    .addOption(maxSecondsOption())
     .option('--why [cell]', 'print why: of every cell, or of one, as SCENARIO/VARIANT/PLATFORM')
     .option('--html <file>', 'write the table and its reasons as a page of its own')
     .option('--junit <file>', 'write the cells as JUnit XML, for CI systems')

@@ -1,6 +1,7 @@
 /** Options that several commands share, and the checks of their values. */
 import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { type Command, Option } from 'commander';
 import { DEFAULT_MAX_SECONDS, DEFAULT_QUANTUM_CYCLES, type RunLimits } from '../lab/plan.ts';
 import { type SchedulerName, schedulerNames } from '../lab/schedulers.ts';
@@ -64,6 +65,29 @@ export function seedOption(): Option {
   return new Option('--seed <n>', title).argParser(integer('--seed', 0, MAX_SEED));
 }
 
+/** @param least 0 where the calling thread can do without others */
+export function workersOption(title: string, least: 0 | 1 = 1): Option {
+  const option = new Option('--workers <n>', title);
+  return option.argParser(integer('--workers', least, 256)).default(availableParallelism());
+}
+
+/** @param what ends then. @param most steps that can be asked for */
+export function maxStepsOption(what = 'run', most = 1e15): Option {
+  const option = new Option('--max-steps <n>', `end a ${what} after this many steps`);
+  return option.argParser(integer('--max-steps', 1, most));
+}
+
+/** @param what ends then */
+export function maxSecondsOption(what = 'run', usual = DEFAULT_MAX_SECONDS): Option {
+  const option = new Option('--max-seconds <n>', `end a ${what} after this many seconds`);
+  return option.argParser(integer('--max-seconds', 1, 1e6)).default(usual);
+}
+
+export function quantumOption(usual = DEFAULT_QUANTUM_CYCLES): Option {
+  const option = new Option('--quantum <cycles>', 'threads: how far simulated clocks may drift apart');
+  return option.argParser(integer('--quantum', 1, 1e12)).default(usual);
+}
+
 /** A seed for whoever gave none. Leaves room for the seeds that follow it in a series. */
 export function drawSeed(): number {
   return randomInt(1, 1_000_000_000);
@@ -83,19 +107,9 @@ export function withRunOptions(command: Command): Command {
     .option('--platform <name|file>', 'a built-in platform, or your own as a JSON file')
     .addOption(seedOption())
     .option('--set <key=value>', 'a parameter of the scenario; repeatable', setting, {})
-    .option('--max-steps <n>', 'end a run after this many steps', integer('--max-steps', 1, 1e15))
-    .option(
-      '--max-seconds <n>',
-      'end a run after this many seconds',
-      integer('--max-seconds', 1, 1e6),
-      DEFAULT_MAX_SECONDS,
-    )
-    .option(
-      '--quantum <cycles>',
-      'threads: how far simulated clocks may drift apart',
-      integer('--quantum', 1, 1e12),
-      DEFAULT_QUANTUM_CYCLES,
-    )
+    .addOption(maxStepsOption())
+    .addOption(maxSecondsOption())
+    .addOption(quantumOption())
     .option('--unchecked', 'run without the checker: counts and times only')
     .option('--keep-going', 'go on after a finding')
     .option('--json', 'print JSON')

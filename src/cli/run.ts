@@ -11,6 +11,7 @@ import { labelled } from '../report/text.ts';
 import { loadScenario } from '../scenarios/load-scenario.ts';
 import { findVariant, type Scenario } from '../scenarios/scenario.ts';
 import { EXIT } from './errors.ts';
+import { Interrupt } from './interrupt.ts';
 import {
   drawSeed,
   limitsOf,
@@ -21,7 +22,7 @@ import {
   SCENARIO_ARGUMENT,
   withRunOptions,
 } from './options.ts';
-import { complain, Interrupt, print, stdoutStyle } from './terminal.ts';
+import { complain, print, stdoutStyle } from './terminal.ts';
 
 /** @param done takes the exit code */
 export function runCommand(done: (code: number) => void): Command {

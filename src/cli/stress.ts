@@ -1,5 +1,4 @@
 /** flushlab stress: many runs with consecutive seeds. */
-import { availableParallelism } from 'node:os';
 import { Command } from 'commander';
 import { ThreadsHost } from '../hosts/threads.ts';
 import { LockstepPool } from '../lab/lockstep-pool.ts';
@@ -14,6 +13,7 @@ import { labelled, pasted, plural } from '../report/text.ts';
 import { loadScenario } from '../scenarios/load-scenario.ts';
 import { findVariant, type Scenario, ScenarioError } from '../scenarios/scenario.ts';
 import { EXIT, UsageError } from './errors.ts';
+import { Interrupt } from './interrupt.ts';
 import {
   drawSeed,
   integer,
@@ -23,10 +23,11 @@ import {
   resolvePlatform,
   SCENARIO_ARGUMENT,
   withRunOptions,
+  workersOption,
 } from './options.ts';
 import { checkWritable, writeLine, writeWhole } from './output-file.ts';
 import { repeatLine, settingsOf } from './run.ts';
-import { complain, Interrupt, Progress, print, stdoutStyle } from './terminal.ts';
+import { complain, Progress, print, stdoutStyle } from './terminal.ts';
 
 interface StressFlags extends RunFlags {
   readonly runs: number;
@@ -51,12 +52,7 @@ export function stressCommand(done: (code: number) => void): Command {
     )
     .argument('<scenario>', SCENARIO_ARGUMENT)
     .option('--runs <n>', 'runs of each variant', integer('--runs', 1, 1e9), 100)
-    .option(
-      '--workers <n>',
-      'lockstep: runs side by side; changes nothing but the time',
-      integer('--workers', 1, 256),
-      availableParallelism(),
-    );
+    .addOption(workersOption('lockstep: runs side by side; changes nothing but the time'));
   command.option(
     '--record <file>',
     'threads: record each run, and keep the first schedule that fails as a replay token',

@@ -3,7 +3,8 @@ import { pointName, type Sweep } from '../lab/sweep/points.ts';
 import { PointPool, runSweep } from '../lab/sweep/run-sweep.ts';
 import { rowOf, type TableRow } from '../lab/sweep/table.ts';
 import { plural } from '../report/text.ts';
-import { complain, Interrupt, Progress } from './terminal.ts';
+import { measureOn } from './measure-on.ts';
+import { complain } from './terminal.ts';
 
 /**
  * Measures what is not known yet.
@@ -19,26 +20,21 @@ export async function measureSweep(
 ): Promise<{ rows: TableRow[]; interrupted: boolean }> {
   const rows = [...known];
   const total = sweep.points.length;
-  const progress = new Progress(quiet === true);
   const pool = new PointPool(Math.min(workers, total));
-  const interrupt = new Interrupt(() => pool.close());
-  try {
-    const take = (row: TableRow) => {
-      rows.push(row);
-      tell(row);
-      progress.show(`${rows.length} of ${total} points`);
-      return !interrupt.interrupted;
-    };
-    await runSweep(sweep, pool, (row) => take(rowOf(row)), known.length);
-  } catch (error) {
-    // Ending the threads makes what runs on them fail.
-    if (!interrupt.interrupted) throw error;
-  } finally {
-    interrupt.dispose();
-    progress.clear();
-    await pool.close();
-  }
-  return { rows, interrupted: interrupt.interrupted };
+  const { interrupted } = await measureOn(pool, quiet === true, (show) =>
+    runSweep(
+      sweep,
+      pool,
+      (found) => {
+        const row = rowOf(found);
+        rows.push(row);
+        tell(row);
+        return show(`${rows.length} of ${total} points`);
+      },
+      known.length,
+    ),
+  );
+  return { rows, interrupted };
 }
 
 /** Says on stderr how many points failed, and the first. @returns whether any did */

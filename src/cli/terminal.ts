@@ -49,25 +49,3 @@ export class Progress {
     this.shown = false;
   }
 }
-
-/**
- * Ctrl-C while something long runs: `stop` ends it so that what is known so far can be reported; a second
- * one ends the process at once.
- */
-export class Interrupt {
-  interrupted = false;
-  private readonly listener: () => void;
-
-  constructor(stop: () => Promise<void>) {
-    this.listener = () => {
-      if (this.interrupted) process.exit(130);
-      this.interrupted = true;
-      void stop();
-    };
-    process.on('SIGINT', this.listener);
-  }
-
-  dispose(): void {
-    process.off('SIGINT', this.listener);
-  }
-}

@@ -3,8 +3,8 @@
  * in the order of the tasks and do not change with the number of workers.
  */
 import { availableParallelism } from 'node:os';
-import { Piscina } from 'piscina';
-import { workerEntry } from './worker-entry.ts';
+import type { Piscina } from 'piscina';
+import { endPool, openPool } from './worker-pool.ts';
 
 /** Tasks handed to the pool beyond those that run: enough to keep it busy, few enough to stop at once. */
 const AHEAD = 2;
@@ -48,7 +48,8 @@ export class TaskPool<Task, Result> {
 
   private start(task: Task): Promise<Result> {
     if (this.workers === 0) return this.inline(task);
-    const started = this.open().run(task, { name: this.name }) as Promise<Result>;
+    this.pool ??= openPool('pool', this.workers);
+    const started = this.pool.run(task, { name: this.name }) as Promise<Result>;
     // Closing the pool rejects what runs; whoever waits for it learns of the stop instead.
     return started.catch((error: unknown) => {
       if (this.stopped) return undefined as unknown as Result;
@@ -56,28 +57,11 @@ export class TaskPool<Task, Result> {
     });
   }
 
-  private open(): Piscina {
-    if (this.pool) return this.pool;
-    const { url, execArgv } = workerEntry('pool');
-    const { workers: maxThreads } = this;
-    // Between batches of tasks nobody wants to start the threads again.
-    this.pool = new Piscina({
-      filename: url.href,
-      execArgv,
-      minThreads: 1,
-      maxThreads,
-      idleTimeout: Number.POSITIVE_INFINITY,
-    });
-    return this.pool;
-  }
-
   /** Ends the workers, also in the middle of a task. */
   async close(): Promise<void> {
     this.stopped = true;
     const { pool } = this;
     this.pool = null;
-    // A result that was on its way when its thread was ended comes to nobody: no error any more.
-    pool?.on('error', () => {});
-    await pool?.destroy();
+    if (pool) await endPool(pool);
   }
 }

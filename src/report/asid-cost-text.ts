@@ -7,7 +7,8 @@ import {
 } from '../lab/asid-cost/measure.ts';
 import { FOOTPRINT_PAGES } from '../lab/asid-cost/rollover.ts';
 import type { Platform } from '../machine/platform.ts';
-import { type ColumnSpec, paint, type Style, table, thousands } from './text.ts';
+import { costHead } from './cost-head.ts';
+import { type ColumnSpec, indentTable, paint, type Style, table, thousandsOrNone } from './text.ts';
 
 export function asidCaption({ name, clockMHz, mmu }: Platform): string {
   return `Cycles on ${name} at ${clockMHz} MHz; lockstep, smallest clock first. Rollover: every switch is to a new process, which then uses ${FOOTPRINT_PAGES} pages. runs out: a switch that finds no ASID left; other: any other one; a target: what each other CPU loses in interrupts for it; mean: cycles of all CPUs for each switch. Context switch: two processes take turns on one CPU; a TLB without tags is emptied whenever the table base is written, which by itself costs nothing here. The first-level TLB has ${mmu.tlb.data.entries} entries: from half as many pages on, both processes no longer fit into it.`;
@@ -15,9 +16,6 @@ export function asidCaption({ name, clockMHz, mmu }: Platform): string {
 
 /** Between two allocators. */
 const GAP = ' '.repeat(5);
-
-const cycles = (value: number | null | undefined) =>
-  value === null || value === undefined ? '-' : thousands(value);
 
 export function asidCostText({ rollovers, switches }: AsidCosts, style: Style): string {
   const widths = [...new Set(rollovers.map(({ bits }) => bits))];
@@ -43,7 +41,9 @@ function rolloverLines(rows: readonly RolloverRow[], style: Style): string[] {
     );
     const cells = counts.map((cpus) => {
       const row = rows.find((one) => one.cpus === cpus && one.allocator === name);
-      const figures = [row?.rolloverCycles, row?.otherCycles, row?.targetCycles, row?.cycles].map(cycles);
+      const figures = [row?.rolloverCycles, row?.otherCycles, row?.targetCycles, row?.cycles].map(
+        thousandsOrNone,
+      );
       return [...(which === 0 ? [String(cpus)] : []), ...figures];
     });
     const lines = table(columns, cells);
@@ -57,7 +57,7 @@ function rolloverLines(rows: readonly RolloverRow[], style: Style): string[] {
       .join(GAP)
       .trimEnd(),
   );
-  return [paint(style, 'bold', `  ${heads}`), ...indent([titleLine, ...lines], style)];
+  return [paint(style, 'bold', `  ${heads}`), ...indentTable([titleLine, ...lines], style)];
 }
 
 function switchLines(rows: readonly SwitchRow[], style: Style): string[] {
@@ -73,18 +73,13 @@ function switchLines(rows: readonly SwitchRow[], style: Style): string[] {
     const saved = before === null || after === null ? null : before - after;
     return [
       String(pages),
-      ...[after, tagged?.walks, before, untagged?.walks, saved].map(cycles),
+      ...[after, tagged?.walks, before, untagged?.walks, saved].map(thousandsOrNone),
       saved === null || before === null ? '-' : `${((saved / before) * 100).toFixed(1)} %`,
     ];
   });
-  return indent(table(columns, cells), style);
-}
-
-function indent([titles, ...lines]: readonly string[], style: Style): string[] {
-  return [paint(style, 'bold', `  ${titles}`), ...lines.map((line) => `  ${line}`)];
+  return indentTable(table(columns, cells), style);
 }
 
 export function asidCostReport(platform: Platform, seed: number, costs: AsidCosts) {
-  const { name, clockMHz } = platform;
-  return { command: 'cost', experiment: 'asid', platform: name, clockMHz, seed, ...costs };
+  return { ...costHead('asid', platform), seed, ...costs };
 }

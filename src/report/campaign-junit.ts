@@ -1,27 +1,21 @@
 /** A campaign for CI systems: a test suite for each scenario, a test for each of its cells. No times: not twice the same. */
 import type { CellSummary } from '../campaign/summary.ts';
 import { type CampaignResults, whyText } from './campaign-rows.ts';
-import { type JUnitCase, junitXml } from './junit-xml.ts';
+import { type JUnitCase, junitXml, suitesOf } from './junit-xml.ts';
 import { plural } from './text.ts';
 
 export function campaignJunit({ summary, shown }: CampaignResults): string {
   const { header, cells } = summary;
-  const suites = new Map<string, JUnitCase[]>();
-  const add = (scenario: string, one: JUnitCase) => {
-    const cases = suites.get(scenario) ?? [];
-    suites.set(scenario, cases);
-    cases.push(one);
-  };
-  for (const each of cells) {
-    const { name, scenario } = each.cell;
-    const className = `flushlab.campaign.${scenario}`;
-    add(scenario, { name, className, ...resultOf(each, shown.get(name)) });
-  }
-  for (const { name, scenario, reason } of header.skipped) {
-    add(scenario, { name, className: `flushlab.campaign.${scenario}`, skipped: reason });
-  }
+  const caseOf = (scenario: string, name: string, result: Partial<JUnitCase>) =>
+    [scenario, { name, className: `flushlab.campaign.${scenario}`, ...result }] as const;
+  const cases = [
+    ...cells.map((each) =>
+      caseOf(each.cell.scenario, each.cell.name, resultOf(each, shown.get(each.cell.name))),
+    ),
+    ...header.skipped.map(({ scenario, name, reason }) => caseOf(scenario, name, { skipped: reason })),
+  ];
   const properties = { campaign: header.campaign.name, flushlab: header.flushlab, plan: header.plan };
-  return junitXml([...suites].map(([name, cases]) => ({ name, cases, properties })));
+  return junitXml(suitesOf(cases, properties));
 }
 
 function resultOf(each: CellSummary, repeat: string | undefined): Partial<JUnitCase> {

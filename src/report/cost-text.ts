@@ -1,6 +1,6 @@
 /** What shootdowns cost, mechanisms side by side. */
 import { type CostRow, type Mechanism, mechanisms } from '../lab/shootdown-cost.ts';
-import { type ColumnSpec, paint, plural, type Style, table, thousands } from './text.ts';
+import { type ColumnSpec, paint, plural, type Style, table, thousandsOrNone } from './text.ts';
 
 const TITLES: Readonly<Record<Mechanism, string>> = {
   'cross-call': 'cross call',
@@ -77,20 +77,16 @@ function figuresOf(mechanism: Mechanism, rows: readonly CostRow[], view: CostVie
   const figure = (title: string, value: Figure['value']): Figure => ({ title, mechanism, value });
   const both = has('lockstep') && has('threads');
   const main: Host = has('lockstep') ? 'lockstep' : 'threads';
-  const figures = [figure('initiator', (find) => cycles(find(main)?.initiatorCycles))];
+  const figures = [figure('initiator', (find) => thousandsOrNone(find(main)?.initiatorCycles))];
   if (view.times) {
-    figures.push(figure('ns', (find) => cycles(toNs(find(main)?.initiatorCycles, view.clockMHz))));
+    figures.push(figure('ns', (find) => thousandsOrNone(toNs(find(main)?.initiatorCycles, view.clockMHz))));
   }
-  if (both) figures.push(figure('threads', (find) => cycles(find('threads')?.initiatorCycles)));
-  figures.push(figure('a target', (find) => cycles(find(main)?.targetCycles)));
-  figures.push(figure('all', (find) => cycles(find(main)?.allTargetsCycles)));
+  if (both) figures.push(figure('threads', (find) => thousandsOrNone(find('threads')?.initiatorCycles)));
+  figures.push(figure('a target', (find) => thousandsOrNone(find(main)?.targetCycles)));
+  figures.push(figure('all', (find) => thousandsOrNone(find(main)?.allTargetsCycles)));
   return figures;
 }
 
 function toNs(value: number | undefined, clockMHz: number): number | undefined {
   return value === undefined ? undefined : (value * 1000) / clockMHz;
-}
-
-function cycles(value: number | null | undefined): string {
-  return value === null || value === undefined ? '-' : thousands(value);
 }

@@ -3,7 +3,17 @@ import type { CostFigure, FlushRow } from '../lab/flush-cost/measure.ts';
 import { flushFigures } from '../lab/flush-cost/measure.ts';
 import type { Platform } from '../machine/platform.ts';
 import { dataAliases } from '../machine/traits.ts';
-import { type ColumnSpec, paint, plural, type Style, table, thousands, wrap } from './text.ts';
+import { costHead } from './cost-head.ts';
+import {
+  type ColumnSpec,
+  indentTable,
+  paint,
+  plural,
+  type Style,
+  table,
+  thousandsOrNone,
+  wrap,
+} from './text.ts';
 
 /** What a table shows, in a paragraph. */
 export function flushCaption(experiment: 'flush' | 'context-flush', platform: Platform): string {
@@ -29,9 +39,6 @@ export function flushCaption(experiment: 'flush' | 'context-flush', platform: Pl
   return parts.join(' ');
 }
 
-const cycles = (value: number | null | undefined) =>
-  value === null || value === undefined ? '-' : thousands(value);
-
 /** One table for each number of CPUs, and the sources. */
 export function flushCostText(
   rows: readonly FlushRow[],
@@ -52,7 +59,13 @@ export function flushCostText(
         ({ operation, size, cache }) => cache === 'cold' && operation === row.operation && size === row.size,
       );
       const { operation, size, initiatorCycles, targetCycles } = row;
-      return [operation, size, cycles(initiatorCycles), cycles(cold?.initiatorCycles), cycles(targetCycles)];
+      return [
+        operation,
+        size,
+        thousandsOrNone(initiatorCycles),
+        thousandsOrNone(cold?.initiatorCycles),
+        thousandsOrNone(targetCycles),
+      ];
     });
   });
 }
@@ -72,7 +85,7 @@ export function contextCostText(
       ...(['contextFlush', 'contextRenew'] as const).flatMap((operation) => {
         const row = own.find((one) => one.pages === count && one.operation === operation);
         const { initiatorCycles, afterCycles, afterMisses, targetCycles } = row ?? {};
-        return [initiatorCycles, afterCycles, afterMisses, targetCycles].map(cycles);
+        return [initiatorCycles, afterCycles, afterMisses, targetCycles].map(thousandsOrNone);
       }),
     ]);
   });
@@ -87,9 +100,8 @@ function blocks(
 ): string {
   const counts = [...new Set(rows.map((row) => row.cpus))];
   const tables = counts.map((count) => {
-    const [titles, ...lines] = table(columns, cellsOf(rows.filter((row) => row.cpus === count)));
-    const title = paint(style, 'bold', plural(count, 'CPU'));
-    return [title, paint(style, 'bold', `  ${titles}`), ...lines.map((line) => `  ${line}`)].join('\n');
+    const lines = table(columns, cellsOf(rows.filter((row) => row.cpus === count)));
+    return [paint(style, 'bold', plural(count, 'CPU')), ...indentTable(lines, style)].join('\n');
   });
   return [...tables, sourcesText(figures, style)].join('\n\n');
 }
@@ -109,10 +121,7 @@ export function flushCostReport(
   rows: readonly FlushRow[],
 ) {
   return {
-    command: 'cost',
-    experiment,
-    platform: platform.name,
-    clockMHz: platform.clockMHz,
+    ...costHead(experiment, platform),
     seed,
     rows: rows.map(({ operation, size, ...row }) => ({ operation, size, ...row })),
     figures: flushFigures(platform),

@@ -10,6 +10,7 @@ import type { Tally } from '../lab/stress.ts';
 import { behaved, triedPlans } from '../lab/stress.ts';
 import type { Platform } from '../machine/platform.ts';
 import type { Scenario } from '../scenarios/scenario.ts';
+import { costHead } from './cost-head.ts';
 import type { RunSettings } from './settings.ts';
 
 /** Text of a report, indented. */
@@ -130,10 +131,7 @@ export function costReport(
   const ns = (cycles: number | null) =>
     cycles === null ? null : Math.round((cycles * 10_000) / platform.clockMHz) / 10;
   return {
-    command: 'cost',
-    experiment: 'tlb-shootdown',
-    platform: platform.name,
-    clockMHz: platform.clockMHz,
+    ...costHead('tlb-shootdown', platform),
     operation: 'munmap',
     idleUnits: IDLE_UNITS,
     ...settings,

@@ -36,6 +36,20 @@ export interface JUnitSuite {
   readonly properties?: Readonly<Record<string, string | number>>;
 }
 
+/** A suite for each name, in the order in which they first come up; all have the same properties. */
+export function suitesOf(
+  cases: Iterable<readonly [suite: string, one: JUnitCase]>,
+  properties: NonNullable<JUnitSuite['properties']>,
+): JUnitSuite[] {
+  const suites = new Map<string, JUnitCase[]>();
+  for (const [name, one] of cases) {
+    const known = suites.get(name);
+    if (known) known.push(one);
+    else suites.set(name, [one]);
+  }
+  return [...suites].map(([name, own]) => ({ name, cases: own, properties }));
+}
+
 /** A whole document, with a line feed at its end. The same suites give the same bytes. */
 export function junitXml(suites: readonly JUnitSuite[]): string {
   const all = suites.flatMap(({ cases }) => cases);

@@ -5,8 +5,18 @@ import { type Comparison, comparisons, microseconds } from '../lab/maintenance-c
 import type { LineState } from '../lab/maintenance-cost/workload.ts';
 import type { CostName, Platform } from '../machine/platform.ts';
 import { PAGE_BYTES } from '../machine/platform.ts';
+import { costHead } from './cost-head.ts';
 import { sourcesText } from './flush-cost-text.ts';
-import { type ColumnSpec, paint, type Style, table, thousands, wrap } from './text.ts';
+import {
+  type ColumnSpec,
+  indentTable,
+  paint,
+  type Style,
+  table,
+  thousands,
+  thousandsOrNone,
+  wrap,
+} from './text.ts';
 
 const stateNames: Readonly<Record<LineState, string>> = {
   absent: 'in no cache',
@@ -70,12 +80,11 @@ function lineTable(rows: readonly MaintenanceRow[], platform: Platform, style: S
         one.operation,
         tenth(perLine(one, platform)),
         page ? tenth(perLine(page, platform)) : '-',
-        page ? thousands(page.cycles) : '-',
+        thousandsOrNone(page?.cycles),
         tenth(again),
       ];
     });
-  const [titles, ...lines] = table(columns, cells);
-  return [paint(style, 'bold', `  ${titles}`), ...lines.map((line) => `  ${line}`)];
+  return indentTable(table(columns, cells), style);
 }
 
 const partner = (rows: readonly MaintenanceRow[], one: MaintenanceRow) =>
@@ -113,8 +122,7 @@ export function setWayText(rows: readonly MaintenanceRow[], platform: Platform, 
   const bold = (text: string) => paint(style, 'bold', text);
   const titled = (title: string, columns: readonly string[], cells: string[][]) => {
     const specs = columns.map((one): ColumnSpec => ({ title: one, align: 'right' }));
-    const [titles, ...lines] = table(specs, cells);
-    return [bold(title), bold(`  ${titles}`), ...lines.map((line) => `  ${line}`)].join('\n');
+    return [bold(title), ...indentTable(table(specs, cells), style)].join('\n');
   };
   const levels = (['first-level', 'all-levels'] as const).map((manner) =>
     titled(
@@ -139,8 +147,7 @@ export function setWayText(rows: readonly MaintenanceRow[], platform: Platform, 
       const own = rows.filter((row) => row.manner === 'address' && row.pages === pages);
       const cyclesOf = (state: LineState) => own.find((row) => row.state === state)?.cycles;
       const shown = (['absent', 'clean', 'dirty'] as const).map((state) => {
-        const cycles = cyclesOf(state);
-        return cycles === undefined ? '-' : thousands(cycles);
+        return thousandsOrNone(cyclesOf(state));
       });
       const dirty = cyclesOf('dirty');
       const lines = (pages * PAGE_BYTES) / platform.lineBytes;
@@ -192,10 +199,7 @@ export function maintenanceReport(
   rows: readonly MaintenanceRow[],
 ) {
   return {
-    command: 'cost',
-    experiment,
-    platform: platform.name,
-    clockMHz: platform.clockMHz,
+    ...costHead(experiment, platform),
     seed,
     rows,
     ...(experiment === 'set-way-host' && { published: comparisons(platform, rows) }),

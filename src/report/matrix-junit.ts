@@ -1,6 +1,6 @@
 /** The matrix of scenarios and platforms as JUnit XML and as Markdown. Nothing in it depends on the wall clock. */
 import type { CellOutcome } from '../lab/matrix.ts';
-import { type JUnitCase, type JUnitSuite, junitXml } from './junit-xml.ts';
+import { type JUnitCase, junitXml, suitesOf } from './junit-xml.ts';
 import { markdownTable, markdownText } from './markdown-table.ts';
 import { expectText, matrixRows, platformsOf, summary } from './matrix-rows.ts';
 import { plural } from './text.ts';
@@ -13,20 +13,16 @@ interface MatrixHead {
 
 /** A suite a scenario, a test a cell: passed if it is as the scenario says, skipped where the variant means nothing. */
 export function matrixJunit(outcomes: readonly CellOutcome[], head: MatrixHead): string {
-  const suites = new Map<string, JUnitCase[]>();
-  for (const outcome of outcomes) {
+  const cases = outcomes.map((outcome) => {
     const { named, variant, on } = outcome.cell;
     const { name } = named.scenario;
-    const cases = suites.get(name) ?? [];
-    suites.set(name, cases);
-    cases.push({
-      name: `${variant.name} on ${on.platform.name}`,
-      className: `flushlab.matrix.${name}.${variant.name}`,
-      ...resultOf(outcome),
-    });
-  }
-  const properties = { ...head };
-  return junitXml([...suites].map(([name, cases]): JUnitSuite => ({ name, cases, properties })));
+    const className = `flushlab.matrix.${name}.${variant.name}`;
+    return [
+      name,
+      { name: `${variant.name} on ${on.platform.name}`, className, ...resultOf(outcome) },
+    ] as const;
+  });
+  return junitXml(suitesOf(cases, { ...head }));
 }
 
 /** Variants down, platforms across; what is not as expected has a ! and a line of its own. */

@@ -32,6 +32,11 @@ export function thousands(value: number): string {
     .replace(/\B(?=(\d{3})+(?!\d))/g, ',');
 }
 
+/** The same, or `-` where there is none. */
+export function thousandsOrNone(value: number | null | undefined): string {
+  return value === null || value === undefined ? '-' : thousands(value);
+}
+
 /** Two digits of a percentage, or all of it. */
 export function shareText(share: number): string {
   return share === 1 ? 'all' : `${Number((share * 100).toPrecision(2))} %`;
@@ -57,6 +62,11 @@ export function table(columns: readonly ColumnSpec[], rows: readonly (readonly s
       .join('')
       .trimEnd();
   return [columns.map(({ title }) => title), ...rows].map(line);
+}
+
+/** A table below something: all of it two blanks in, the line of titles in bold. */
+export function indentTable([titles, ...lines]: readonly string[], style: Style): string[] {
+  return [paint(style, 'bold', `  ${titles}`), ...lines.map((line) => `  ${line}`)];
 }
 
 /** Breaks text at blanks into lines of at most `width`, the first after `first`, the others after `rest`. */

@@ -7,7 +7,8 @@ import {
   type WorldRow,
 } from '../lab/world-switch-cost.ts';
 import type { Platform } from '../machine/platform.ts';
-import { type ColumnSpec, paint, plural, type Style, table, thousands, wrap } from './text.ts';
+import { costHead } from './cost-head.ts';
+import { type ColumnSpec, indentTable, paint, plural, type Style, table, thousands, wrap } from './text.ts';
 
 export function worldSwitchCaption({ name, clockMHz }: Platform): string {
   return `Cycles from one world switch to the next on ${name} at ${clockMHz} MHz; lockstep, smallest clock first. A process, the host’s kernel and a guest use so many pages each; between two switches there is other work. Misses: table walks. Gain: how much more gets done in the same time than with a flush on every switch.`;
@@ -33,9 +34,8 @@ export function worldSwitchText(rows: readonly WorldRow[], platform: Platform, s
       row.walks.toFixed(1),
       row.design === 'flush' ? '-' : percent(gainOf(row, rows)),
     ]);
-    const [titles, ...lines] = table(columns, cells);
     const title = paint(style, 'bold', `${plural(pages, 'page')} each`);
-    return [title, paint(style, 'bold', `  ${titles}`), ...lines.map((line) => `  ${line}`)].join('\n');
+    return [title, ...indentTable(table(columns, cells), style)].join('\n');
   });
   return [...blocks, reportedText(reportedPoints(platform, rows), style)].join('\n\n');
 }
@@ -55,10 +55,7 @@ function reportedText(points: readonly ReportedPoint[], style: Style): string {
 
 export function worldSwitchReport(platform: Platform, seed: number, rows: readonly WorldRow[]) {
   return {
-    command: 'cost',
-    experiment: 'world-switch',
-    platform: platform.name,
-    clockMHz: platform.clockMHz,
+    ...costHead('world-switch', platform),
     seed,
     rows: rows.map((row) => ({ ...row, gain: row.design === 'flush' ? null : gainOf(row, rows) })),
     reported: { gain: REPORTED_GAIN, points: reportedPoints(platform, rows) },

@@ -1,10 +1,23 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { junitXml } from '../../src/report/junit-xml.ts';
+import { junitXml, suitesOf } from '../../src/report/junit-xml.ts';
 import { parseXml } from '../support/xml.ts';
 
 /** What XML 1.0 has no way to write. */
 const UNSAYABLE = /[^\t\n\r -\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/u;
+
+describe('suites', () => {
+  it('stand in the order in which they come up, each with all of its tests in theirs', () => {
+    const one = (name: string) => ({ name, className: 'c' });
+    const cases = ['b1', 'a1', 'b2', 'a2'].map((name) => [name[0], one(name)] as const);
+    const properties = { seed: 7 };
+    expect(suitesOf(cases, properties)).toEqual([
+      { name: 'b', cases: [one('b1'), one('b2')], properties },
+      { name: 'a', cases: [one('a1'), one('a2')], properties },
+    ]);
+    expect(suitesOf([], properties)).toEqual([]);
+  });
+});
 
 describe('JUnit XML', () => {
   const text = junitXml([

@@ -1,19 +1,12 @@
 /** Several CPUs of one process unmap pages at the same time: what they cost each other. */
-import {
-  cannotShootDown,
-  type ShootdownName,
-  shootdownMechanisms,
-} from '../../kernel/shootdown/mechanisms.ts';
-import { nameIn, numberIn } from './bench/values.ts';
+import { cannotShootDown } from '../../kernel/shootdown/mechanisms.ts';
+import { mechanism, mechanismIn } from './bench/shootdown-parameters.ts';
+import { numberIn } from './bench/values.ts';
 import type { Experiment } from './experiment.ts';
 import { measureShootdown, shootdownMeasures } from './shootdown.ts';
 
 const parameters = {
-  mechanism: {
-    title: 'how other TLBs are flushed',
-    default: 'cross-call',
-    values: Object.keys(shootdownMechanisms),
-  },
+  mechanism,
   initiators: { title: 'CPUs that unmap pages, each its own', default: 2, min: 1, max: 64 },
   cpus: { title: 'CPUs that run the process', default: 16, min: 1, max: 128 },
   pages: { title: 'pages that each of them unmaps', default: 1, min: 1, max: 64 },
@@ -35,7 +28,7 @@ export const initiators: Experiment = {
   unsupported(platform, given) {
     const many = numberIn(given, parameters, 'initiators');
     if (many > numberIn(given, parameters, 'cpus')) return `${many} initiators need as many CPUs`;
-    return cannotShootDown(platform, nameIn(given, parameters, 'mechanism'));
+    return cannotShootDown(platform, mechanismIn(given));
   },
   async measure({ platform, parameters: given, seed }) {
     const many = numberIn(given, parameters, 'initiators');
@@ -44,12 +37,9 @@ export const initiators: Experiment = {
       numberIn(given, parameters, 'cpus'),
       seed,
       {
-        mechanism: nameIn<ShootdownName>(given, parameters, 'mechanism'),
-        bystanders: 0,
+        mechanism: mechanismIn(given),
         initiators: many,
         pages: numberIn(given, parameters, 'pages'),
-        ownPages: 0,
-        passes: 1,
       },
     );
     return {

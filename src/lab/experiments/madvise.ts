@@ -1,25 +1,16 @@
 /** A page given back and touched again while other threads run: Amit's measurement. */
-import type { ShootdownName } from '../../kernel/shootdown/mechanisms.ts';
 import { MADVISE_NOTE, madviseWorkload } from './bench/madvise-bench.ts';
 import { runBench, tenth } from './bench/run-bench.ts';
-import { nameIn, numberIn } from './bench/values.ts';
+import { mechanism, mechanismIn, passes } from './bench/shootdown-parameters.ts';
+import { numberIn } from './bench/values.ts';
 import type { Experiment } from './experiment.ts';
 
 const ROUNDS = 4;
 
 const parameters = {
-  mechanism: {
-    title: 'how other TLBs are flushed',
-    default: 'cross-call',
-    values: ['cross-call', 'concurrent', 'early-ack'],
-  },
+  mechanism: { ...mechanism, values: ['cross-call', 'concurrent', 'early-ack'] },
   cpus: { title: 'threads, each on its CPU', default: 2, min: 1, max: 128 },
-  passes: {
-    title: 'flushes of a page on a CPU: 2 with page-table isolation, which has an ASID for either half',
-    default: 2,
-    min: 1,
-    max: 2,
-  },
+  passes: passes(2),
 } as const;
 
 export const madvise: Experiment = {
@@ -40,7 +31,7 @@ export const madvise: Experiment = {
       : `${name} refills its TLBs by software: use one such as x86-haswell`,
   async measure({ platform, parameters: given, seed }) {
     const bench = {
-      mechanism: nameIn<ShootdownName>(given, parameters, 'mechanism'),
+      mechanism: mechanismIn(given),
       rounds: ROUNDS,
       passes: numberIn(given, parameters, 'passes'),
     };

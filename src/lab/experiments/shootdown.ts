@@ -1,38 +1,25 @@
 /** What a TLB shootdown costs by mechanism: who starts it, who is flushed, who has nothing to do with it. */
 
 import type { CpuResult } from '../../hosts/job.ts';
-import {
-  cannotShootDown,
-  machineFor,
-  type ShootdownName,
-  shootdownMechanisms,
-} from '../../kernel/shootdown/mechanisms.ts';
+import { cannotShootDown, machineFor } from '../../kernel/shootdown/mechanisms.ts';
 import type { Platform } from '../../machine/platform.ts';
 import { mean, present, runBench, tenth } from './bench/run-bench.ts';
 import { shootdownWorkload } from './bench/shootdown-bench.ts';
+import { mechanism, mechanismIn, passes } from './bench/shootdown-parameters.ts';
 import { BENCH_NOTE, type ShootdownBench } from './bench/shootdown-spec.ts';
-import { nameIn, numberIn } from './bench/values.ts';
+import { numberIn } from './bench/values.ts';
 import type { Experiment } from './experiment.ts';
 
 /** Two measured rounds, after one that warms up: a round is exact, and the second says whether it repeats. */
 const ROUNDS = 2;
 
 const parameters = {
-  mechanism: {
-    title: 'how other TLBs are flushed',
-    default: 'cross-call',
-    values: Object.keys(shootdownMechanisms),
-  },
+  mechanism,
   cpus: { title: 'CPUs', default: 4, min: 1, max: 128 },
   pages: { title: 'pages unmapped at a time', default: 1, min: 1, max: 512 },
   bystanders: { title: 'CPUs, of them, that run another process', default: 0, min: 0, max: 126 },
   own: { title: 'pages that each CPU uses besides', default: 8, min: 0, max: 64 },
-  passes: {
-    title: 'flushes of a page on a CPU: 2 with page-table isolation, which has an ASID for either half',
-    default: 1,
-    min: 1,
-    max: 2,
-  },
+  passes: passes(1),
 } as const;
 
 export const shootdownMeasures = {
@@ -45,15 +32,19 @@ export const shootdownMeasures = {
   refillCycles: { title: 'cycles that they cost it', unit: 'cycles' },
 } as const;
 
-/** Measures rounds of a shootdown. @returns figures a round */
+/** A round of one initiator and its targets, who use nothing else. */
+const PLAIN = { rounds: ROUNDS, bystanders: 0, initiators: 1, ownPages: 0, passes: 1 };
+
+/** Measures rounds of a shootdown. @param given what is not as in a plain one. @returns figures a round */
 export function measureShootdown(
   platform: Platform,
   cpus: number,
   seed: number,
-  bench: Omit<ShootdownBench, 'rounds'>,
+  given: Pick<ShootdownBench, 'mechanism' | 'pages'> & Partial<Omit<ShootdownBench, 'rounds'>>,
 ): Record<string, number> {
+  const bench: ShootdownBench = { ...PLAIN, ...given };
   const machine = machineFor(platform, bench.mechanism);
-  const results = runBench(machine, cpus, seed, shootdownWorkload({ ...bench, rounds: ROUNDS }));
+  const results = runBench(machine, cpus, seed, shootdownWorkload(bench));
   const users = results.slice(0, cpus - bench.bystanders);
   const initiators = users.slice(0, bench.initiators);
   const targets = users.slice(bench.initiators);
@@ -84,14 +75,13 @@ export const shootdown: Experiment = {
     const cpus = numberIn(given, parameters, 'cpus');
     const bystanders = numberIn(given, parameters, 'bystanders');
     if (bystanders >= cpus) return `${bystanders} bystanders of ${cpus} CPUs leave nobody to unmap anything`;
-    return cannotShootDown(platform, nameIn(given, parameters, 'mechanism'));
+    return cannotShootDown(platform, mechanismIn(given));
   },
   async measure({ platform, parameters: given, seed }) {
     const number = (name: keyof typeof parameters) => numberIn(given, parameters, name);
     return measureShootdown(platform, number('cpus'), seed, {
-      mechanism: nameIn<ShootdownName>(given, parameters, 'mechanism'),
+      mechanism: mechanismIn(given),
       bystanders: number('bystanders'),
-      initiators: 1,
       pages: number('pages'),
       ownPages: number('own'),
       passes: number('passes'),

@@ -1,20 +1,13 @@
 /** The same shootdown with the same CPUs, in one socket or spread over several. */
-import {
-  cannotShootDown,
-  type ShootdownName,
-  shootdownMechanisms,
-} from '../../kernel/shootdown/mechanisms.ts';
+import { cannotShootDown } from '../../kernel/shootdown/mechanisms.ts';
 import type { Platform } from '../../machine/platform.ts';
-import { nameIn, numberIn } from './bench/values.ts';
+import { mechanism, mechanismIn } from './bench/shootdown-parameters.ts';
+import { numberIn } from './bench/values.ts';
 import type { Experiment } from './experiment.ts';
 import { measureShootdown, shootdownMeasures } from './shootdown.ts';
 
 const parameters = {
-  mechanism: {
-    title: 'how other TLBs are flushed',
-    default: 'cross-call',
-    values: Object.keys(shootdownMechanisms),
-  },
+  mechanism,
   sockets: { title: 'sockets that the CPUs are spread over', default: 2, min: 1, max: 8 },
   cpus: { title: 'CPUs that run the process', default: 16, min: 1, max: 128 },
   pages: { title: 'pages unmapped at a time', default: 1, min: 1, max: 512 },
@@ -39,17 +32,13 @@ export const sockets: Experiment = {
     if (many > 1 && !platform.sockets) {
       return `${platform.name} has one socket: use one such as x86-haswell, x86-ivybridge-ex or kunpeng920`;
     }
-    return cannotShootDown(platform, nameIn(given, parameters, 'mechanism'));
+    return cannotShootDown(platform, mechanismIn(given));
   },
   async measure({ platform, parameters: given, seed }) {
     const cpus = numberIn(given, parameters, 'cpus');
     return measureShootdown(spread(platform, cpus, numberIn(given, parameters, 'sockets')), cpus, seed, {
-      mechanism: nameIn<ShootdownName>(given, parameters, 'mechanism'),
-      bystanders: 0,
-      initiators: 1,
+      mechanism: mechanismIn(given),
       pages: numberIn(given, parameters, 'pages'),
-      ownPages: 0,
-      passes: 1,
     });
   },
 };

@@ -44,7 +44,10 @@ export function vegaLiteSpec(plot: Plot): TopLevelSpec {
     ...published.map((_, i) => PUBLISHED_SHAPES[i % PUBLISHED_SHAPES.length]),
   ];
   const hasLegend = hasSeries || published.length > 0;
-  const legend = hasLegend ? { title: hasSeries ? series.title : null, symbolSize: 90 } : null;
+  // A curve that nothing sets apart from others has no name to be listed by.
+  const values = labels.filter((label) => label !== '');
+  const title = hasSeries ? series.title : null;
+  const legend = hasLegend ? { title, values, symbolSize: 90 } : null;
   const colour = {
     field: 'series',
     type: 'nominal' as const,
@@ -60,8 +63,8 @@ export function vegaLiteSpec(plot: Plot): TopLevelSpec {
   };
   const x = { field: 'x', type: 'quantitative' as const, ...axisOf(plot.x, true) };
   const y = { field: 'y', type: 'quantitative' as const, ...axisOf(plot.y, false) };
-  const values = curves.flatMap(valuesOf);
-  const hasRange = values.some(({ low, high }) => low < high);
+  const points = curves.flatMap(valuesOf);
+  const hasRange = points.some(({ low, high }) => low < high);
   const publishedValues = published.flatMap(({ label, points }) =>
     points.map((point) => ({ series: label, x: point.x, y: point.y })),
   );
@@ -87,7 +90,7 @@ export function vegaLiteSpec(plot: Plot): TopLevelSpec {
           ...(hasRange
             ? [
                 {
-                  data: { values },
+                  data: { values: points },
                   mark: { type: 'area' as const, opacity: 0.15 },
                   encoding: {
                     ...{ x, color: colour, detail: { field: 'other' } },
@@ -97,12 +100,12 @@ export function vegaLiteSpec(plot: Plot): TopLevelSpec {
               ]
             : []),
           {
-            data: { values },
+            data: { values: points },
             mark: { type: 'line' as const, strokeWidth: 2 },
             encoding: { x, y, color: colour, strokeDash: dash },
           },
           {
-            data: { values },
+            data: { values: points },
             mark: { type: 'point' as const, filled: true, size: 60, opacity: 1 },
             encoding: { x, y, color: colour, shape, detail: { field: 'other' } },
           },

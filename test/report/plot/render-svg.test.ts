@@ -86,6 +86,43 @@ describe('a plot as SVG', () => {
   });
 });
 
+describe('the legend', () => {
+  const single = sweepTable({ pages: [1, 8, 64] }, ({ pages }) => ({ cycles: Number(pages) }));
+  const two = sweepTable({ kind: ['slow', 'fast'], pages: [1, 8, 64] }, ({ pages }) => ({
+    cycles: Number(pages),
+  }));
+  const labelsOf = async (what: Plot) => {
+    const legends = all(parseXml(await renderSvg(what))).filter(
+      ({ attributes }) => attributes['aria-roledescription'] === 'legend',
+    );
+    return legends.map((legend) =>
+      all(legend)
+        .filter(({ attributes }) => attributes.class?.includes('role-legend-label'))
+        .map((label) =>
+          all(label)
+            .map(({ text }) => text.trim())
+            .join(''),
+        ),
+    );
+  };
+
+  it('is not there for a single curve', async () => {
+    expect(await labelsOf(plotOf(single, { where: [], published: [] }))).toEqual([]);
+  });
+
+  it('lists what was published beside a single curve, and no curve without a name', async () => {
+    expect(await labelsOf(plotOf(single, { where: [], published: [curve] }))).toEqual([['published: ye']]);
+  });
+
+  it('lists every curve that has a name', async () => {
+    const names = ['slow', 'fast'];
+    expect(await labelsOf(plotOf(two, { where: [], published: [] }))).toEqual([names]);
+    expect(await labelsOf(plotOf(two, { where: [], published: [curve] }))).toEqual([
+      [...names, 'published: ye'],
+    ]);
+  });
+});
+
 describe('vega', () => {
   it('is loaded by whoever draws and by nobody else', () => {
     const src = new URL('../../../src/', import.meta.url);
