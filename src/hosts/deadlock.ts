@@ -4,8 +4,9 @@
  */
 import type { CpuState } from '../machine/cpu-state.ts';
 import { Interrupts } from '../machine/interrupts.ts';
-import { CTL, RUN_BARRIER, RUN_FINISHED, RUN_RUNNING, RUN_WATCH } from '../machine/registers.ts';
+import { CTL, RUN_FINISHED, RUN_RUNNING, RUN_WATCH } from '../machine/registers.ts';
 import type { MachineState } from '../machine/state.ts';
+import { isAnswered } from './waits.ts';
 
 /**
  * The CPUs of a cycle of waits that goes through `start`, or undefined. With threads the others go on
@@ -35,10 +36,7 @@ export function nobodyCanMove(state: MachineState): boolean {
   return state.cpus.every((cpu) => {
     const { ctl } = cpu;
     if (Interrupts.inFlight(cpu) !== 0 || Interrupts.mayTake(cpu) || cpu.buffered > 0) return false;
-    if (Atomics.load(ctl, CTL.WATCH_HIT) !== 0 && !isEnded(ctl)) return false;
-    const run = Atomics.load(ctl, CTL.RUN);
-    if (run === RUN_RUNNING) return false;
-    return run !== RUN_BARRIER || Atomics.load(ctl, CTL.OUTSTANDING) > 0;
+    return Atomics.load(ctl, CTL.RUN) !== RUN_RUNNING && !isAnswered(ctl);
   });
 }
 
@@ -59,7 +57,7 @@ function closedChain(state: MachineState, start: number): number[] | undefined {
     if (named === 0) return undefined;
     at = Math.abs(named) - 1;
     // The interrupt that it needs may come from anybody, now or later.
-    if (named < 0 && Atomics.load(state.cpus[at].ctl, CTL.IRQ_MASKED) === 0) return undefined;
+    if (named < 0 && Interrupts.isOpen(state.cpus[at])) return undefined;
     const seen = path.indexOf(at);
     if (seen >= 0) return path.slice(seen);
   }
@@ -71,7 +69,7 @@ function isStuck(cpu: CpuState): boolean {
   if (Atomics.load(ctl, CTL.RUN) !== RUN_WATCH || Atomics.load(ctl, CTL.WATCH_HIT) !== 0) return false;
   // A store that still drains may be the one that somebody waits for.
   if (Atomics.load(ctl, CTL.STORES_IN) !== Atomics.load(ctl, CTL.STORES_OUT)) return false;
-  if (Atomics.load(ctl, CTL.IRQ_MASKED) > 0) return true;
+  if (!Interrupts.isOpen(cpu)) return true;
   // In the order in which an interrupt travels, so that one that is delivered just now is seen twice, not never.
   return Interrupts.inFlight(cpu) === 0 && Atomics.load(ctl, CTL.IRQ_PENDING) === 0;
 }

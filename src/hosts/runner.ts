@@ -6,16 +6,8 @@ import { BLOCK, type Cpu, type Steps } from '../machine/cpu.ts';
 import { EVENT, type EventLog } from '../machine/events.ts';
 import { discardFetched } from '../machine/fetched.ts';
 import { Interrupts } from '../machine/interrupts.ts';
-import {
-  COUNT,
-  CTL,
-  RUN_BARRIER,
-  RUN_FINISHED,
-  RUN_IDLE,
-  RUN_RUNNING,
-  RUN_WATCH,
-  TIME,
-} from '../machine/registers.ts';
+import { COUNT, CTL, RUN_BARRIER, RUN_FINISHED, RUN_RUNNING, RUN_WATCH, TIME } from '../machine/registers.ts';
+import { isAnswered } from './waits.ts';
 
 export class CpuRunner {
   readonly cpu: Cpu;
@@ -37,16 +29,7 @@ export class CpuRunner {
     if (!this.blocked && (this.handler !== null || !this.finished)) return true;
     const { hw } = this.cpu;
     if (this.cpu.vectors !== null && Interrupts.mayTake(hw)) return true;
-    switch (Atomics.load(hw.ctl, CTL.RUN)) {
-      case RUN_WATCH:
-        return Atomics.load(hw.ctl, CTL.WATCH_HIT) !== 0;
-      case RUN_BARRIER:
-        return Atomics.load(hw.ctl, CTL.OUTSTANDING) === 0;
-      case RUN_IDLE:
-        return Atomics.load(hw.ctl, CTL.IRQ_PENDING) !== 0;
-      default:
-        return false;
-    }
+    return isAnswered(hw.ctl);
   }
 
   /** When the step that it is ready for happens, in simulated cycles. */

@@ -65,6 +65,8 @@ export class Session {
       seed: this.job.seed,
     });
     cpu.vectors = started.vectors;
+    // Other threads must know as well.
+    cpu.hw.ctl[CTL.NO_VECTORS] = started.vectors === null ? 1 : 0;
     return new CpuRunner(cpu, started.program);
   }
 

@@ -7,16 +7,7 @@ import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import type { RandomGenerator } from 'pure-rand/types/RandomGenerator';
 import type { CpuState } from '../machine/cpu-state.ts';
 import { Interrupts } from '../machine/interrupts.ts';
-import {
-  CTL,
-  GLOBAL,
-  RUN_BARRIER,
-  RUN_RUNNING,
-  RUN_WATCH,
-  STOP_ERROR,
-  STOP_NONE,
-  STOP_STEPS,
-} from '../machine/registers.ts';
+import { CTL, GLOBAL, RUN_RUNNING, STOP_ERROR, STOP_NONE, STOP_STEPS } from '../machine/registers.ts';
 import type { MachineState } from '../machine/state.ts';
 import { firstWaitCycle, isEnded, nobodyCanMove, waitCycle } from './deadlock.ts';
 import type { Unfinished } from './job.ts';
@@ -27,6 +18,7 @@ import type { Slots } from './slots.ts';
 import { programEnded, stopForDeadlock, stopRun } from './stop.ts';
 import { ThreadAgents } from './thread-agents.ts';
 import { Turns } from './turns.ts';
+import { isAnswered } from './waits.ts';
 
 /** Steps between two looks at the time. */
 const STEPS_A_LOOK = 16;
@@ -241,10 +233,7 @@ export class ThreadCpu {
 
 /** Something has happened that this CPU waits for; its thread only has not got up yet. */
 function isWoken(cpu: CpuState): boolean {
-  const { ctl } = cpu;
-  const run = Atomics.load(ctl, CTL.RUN);
-  if (run === RUN_WATCH && Atomics.load(ctl, CTL.WATCH_HIT) !== 0) return true;
-  if (run === RUN_BARRIER && Atomics.load(ctl, CTL.OUTSTANDING) === 0) return true;
-  const coming = Atomics.load(ctl, CTL.IRQ_PENDING) | Interrupts.inFlight(cpu);
-  return coming !== 0 && Atomics.load(ctl, CTL.IRQ_MASKED) === 0;
+  if (isAnswered(cpu.ctl)) return true;
+  const coming = Atomics.load(cpu.ctl, CTL.IRQ_PENDING) | Interrupts.inFlight(cpu);
+  return coming !== 0 && Interrupts.isOpen(cpu);
 }

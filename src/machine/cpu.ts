@@ -33,7 +33,7 @@ export type Vectors = AccessVectors<Cpu>;
 export interface WaitOptions {
   /** In words, for deadlock reports: "the acknowledgement of CPU 1". */
   readonly why: string;
-  /** The CPU that alone can end the wait, if that is known. */
+  /** The CPU whose program alone can end the wait, if that is known. */
   readonly from?: number;
   /** The CPU an interrupt handler of which alone can end the wait: while it takes interrupts, any CPU may make it. */
   readonly handler?: number;

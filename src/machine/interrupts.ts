@@ -50,9 +50,14 @@ export class Interrupts {
     this.m.noteAgents(target);
   }
 
+  /** True if the CPU takes interrupts: they are not masked, and it has handlers. */
+  static isOpen({ ctl }: CpuState): boolean {
+    return Atomics.load(ctl, CTL.IRQ_MASKED) === 0 && ctl[CTL.NO_VECTORS] === 0;
+  }
+
   /** True if the CPU would take an interrupt at its next step. */
   static mayTake(cpu: CpuState): boolean {
-    return cpu.ctl[CTL.IRQ_MASKED] === 0 && Atomics.load(cpu.ctl, CTL.IRQ_PENDING) !== 0;
+    return Interrupts.isOpen(cpu) && Atomics.load(cpu.ctl, CTL.IRQ_PENDING) !== 0;
   }
 
   /** Takes the lowest pending vector and charges the entry. Call only if `mayTake`. */

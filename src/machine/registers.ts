@@ -49,11 +49,8 @@ export const CTL = {
   QUEUE_ACTED: 34,
   /** Simulated time in quanta, for the bound on skew between threads. */
   QUANTUM: 35,
-  /** Random state of the threads host's agents. */
-  AGENT_RANDOM: 36,
   /** Epoch (see EPOCH below) in which the running access began. */
   ACCESS_EPOCH: 37,
-  INTERRUPT_DEPTH: 38,
   /** An access with a translated address is under way while the lock is given up for its transaction. */
   IN_ACCESS: 39,
   /** Cycles that others have stolen from this CPU and that its clock has not seen yet. */
@@ -96,6 +93,8 @@ export const CTL = {
   GUEST_HELD: 60,
   /** What the attributes of the guest's own entries mean: see memory-types.ts. */
   GUEST_TYPES: 61,
+  /** 1: the CPU’s program has no interrupt handlers, so that it takes none, masked or not. */
+  NO_VECTORS: 62,
   WORDS: 64,
 } as const;
 

@@ -5,7 +5,8 @@ import { ClockFirst } from '../../src/hosts/schedulers/clock-first.ts';
 import { RandomWalk } from '../../src/hosts/schedulers/random.ts';
 import { RoundRobin } from '../../src/hosts/schedulers/round-robin.ts';
 import type { Scheduler } from '../../src/hosts/schedulers/scheduler.ts';
-import { platformByName } from '../../src/platforms/index.ts';
+import { makePlan } from '../../src/lab/plan.ts';
+import { platformByName, platforms } from '../../src/platforms/index.ts';
 import type { Workload } from '../../src/program/workload.ts';
 import type { DefinedScenario } from '../../src/scenarios/define.ts';
 import gupFast from '../../src/scenarios/races/gup-fast.ts';
@@ -13,7 +14,7 @@ import hugetlbUnshare from '../../src/scenarios/races/hugetlb-unshare.ts';
 import lazyWalk from '../../src/scenarios/races/lazy-walk.ts';
 import splitNoBbm from '../../src/scenarios/races/split-no-bbm.ts';
 import vmapNoBbm from '../../src/scenarios/races/vmap-no-bbm.ts';
-import { resolveParameters } from '../../src/scenarios/scenario.ts';
+import { findVariant, resolveParameters } from '../../src/scenarios/scenario.ts';
 
 function run(scenario: DefinedScenario<never>, variant: string, scheduler: Scheduler, seed = 1): RunResult {
   const parameters = { ...resolveParameters(scenario, {}), variant };
@@ -55,4 +56,17 @@ describe.each(races.map((race) => [race.name, race] as const))('%s', (_, race) =
       expect([seed, outcome, error, findings]).toEqual([seed, 'finished', undefined, []]);
     }
   });
+});
+
+it('a block is not split under a TLB that aborts where two entries match, though they agree', () => {
+  const plan = (variant: string, platform: string) => () =>
+    makePlan({
+      scenario: splitNoBbm,
+      variant: findVariant(splitNoBbm, variant),
+      platform: platforms[platform],
+      given: {},
+    });
+  expect(plan('fixed', 'neoverse')).toThrow(/neoverse aborts a lookup that matches two TLB entries/);
+  expect(plan('buggy', 'neoverse')).not.toThrow();
+  expect(plan('fixed', 'cortex-a9')).not.toThrow();
 });

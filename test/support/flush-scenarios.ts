@@ -125,6 +125,16 @@ export function describeFlushScenario(scenario: FlushScenario): void {
       else expect(needed).not.toEqual([]);
     });
 
+    it('the right one is clean with CPUs to spare', () => {
+      const right = rightOf(scenario);
+      for (const name of ['hypersparc', 'x86-64']) {
+        const platform = platforms[name];
+        if (!supported(scenario, right).includes(platform)) continue;
+        const got = shown(runFlush(scenario, right, platform, { cpus: 4 }));
+        expect([name, got]).toEqual([name, 'clean']);
+      }
+    });
+
     const host = new ThreadsHost();
     afterAll(() => host.close());
     it('the right one is clean on threads', { timeout: 60_000 }, async () => {

@@ -42,6 +42,8 @@ interface Entry {
   readonly body: Body;
   /** Instead of the kernel's. */
   readonly vectors?: (cpu: Cpu, room: Room) => Vectors;
+  /** It has none. */
+  readonly isDeaf?: boolean;
   readonly finish?: (machine: Machine, layout: Layout) => void;
 }
 
@@ -233,6 +235,29 @@ const programs: Readonly<Record<string, Entry>> = {
       }),
   },
 
+  /** CPU 0 sleeps with interrupts masked, again and again, and is woken by CPU 1, which then waits for it. */
+  naps: {
+    *body(cpu, { layout }) {
+      const [nap] = layout.lines;
+      if (cpu.index === 1) {
+        for (let i = 1; i <= ROUNDS; i++) {
+          yield* cpu.waitUntil(nap, (n) => n === i, { why: `nap ${i}` });
+          yield* cpu.sendIpi(0, 7);
+        }
+      }
+      if (cpu.index !== 0) return;
+      cpu.maskInterrupts();
+      for (let i = 1; i <= ROUNDS; i++) {
+        yield* cpu.storePhysical(nap, i);
+        yield* cpu.wfi();
+        cpu.unmaskInterrupts();
+        yield* cpu.compute(1);
+        cpu.maskInterrupts();
+      }
+    },
+    vectors: (_, room) => withInterrupts(room, function* () {}),
+  },
+
   /** Stores of each CPU stand in the way of the broadcasts of all others, and queues are short. */
   storm: {
     *body(cpu, { layout }) {
@@ -250,6 +275,55 @@ const programs: Readonly<Record<string, Entry>> = {
       if (cpu.index > 1) return;
       const other = 1 - cpu.index;
       yield* cpu.waitUntil(layout.lines[other], (n) => n === 1, { why: `CPU ${other}`, from: other });
+    },
+  },
+
+  /** Three CPUs call each the next one with interrupts masked, the rest is done. */
+  ring: {
+    *body(cpu, room) {
+      if (cpu.index > 2) return;
+      cpu.maskInterrupts();
+      yield* cpu.modifyPhysical(room.layout.lines[0], (n) => n + 1);
+      yield* cpu.waitUntil(room.layout.lines[0], (n) => n === 3, { why: 'the others' });
+      yield* callsOf(room).call(cpu, [(cpu.index + 1) % 3], 0, cpu.index, 1, 0);
+    },
+    vectors: (_, room) => withInterrupts(room, (cpu) => callsOf(room).handle(cpu)),
+  },
+
+  /** Two CPUs wait for each other’s handler, and nobody sends the interrupts. */
+  lost: {
+    *body(cpu, { layout }) {
+      if (cpu.index > 1) return;
+      const handler = 1 - cpu.index;
+      yield* cpu.waitUntil(layout.lines[handler], (n) => n === 1, { why: `CPU ${handler}`, handler });
+    },
+    vectors: (_, room) => withInterrupts(room, function* () {}),
+  },
+
+  /** Nobody has interrupt handlers. CPU 0 is sent one nevertheless, and gets its word much later in simulated time. */
+  deaf: {
+    isDeaf: true,
+    *body(cpu, { layout }) {
+      const [word] = layout.lines;
+      if (cpu.index === 0) yield* cpu.waitUntil(word, (n) => n === 1, { why: 'the word', from: 1 });
+      if (cpu.index !== 1) return;
+      yield* cpu.sendIpi(0, 7);
+      for (let i = 0; i < 100; i++) yield* cpu.compute(1000);
+      yield* cpu.storePhysical(word, 1);
+      yield* cpu.dsb();
+      yield* cpu.sendIpi(0, 7);
+      for (let i = 0; i < 100; i++) yield* cpu.compute(1000);
+    },
+  },
+
+  /** The same, but the word never comes: each waits for the other. */
+  'deaf-cycle': {
+    isDeaf: true,
+    *body(cpu, { layout }) {
+      if (cpu.index > 1) return;
+      const other = 1 - cpu.index;
+      yield* cpu.sendIpi(other, 7);
+      yield* cpu.waitUntil(layout.lines[0], (n) => n === 1, { why: `CPU ${other}`, from: other });
     },
   },
 
@@ -332,7 +406,8 @@ function start(context: ProgramContext<Layout>, entry: Entry): StartedProgram {
   const kernel = new Kernel(machine, layout.kernel, policy, checker);
   const space = layout.kernel.spaces[0];
   const room: Room = { machine, kernel, layout, space, cpus: machine.options.cpus, context };
-  return { program: entry.body(cpu, room), vectors: entry.vectors?.(cpu, room) ?? kernel };
+  const vectors = entry.isDeaf === true ? null : (entry.vectors?.(cpu, room) ?? kernel);
+  return { program: entry.body(cpu, room), vectors };
 }
 
 /** A job for one of these programs. */

@@ -3,6 +3,7 @@ import type { RegisterOrder } from '../../kernel/asid/context-registers.ts';
 import type { Platform } from '../../machine/platform.ts';
 import type { Variant, VariantRun } from '../scenario.ts';
 import { whyNot } from './reserved-asid-variants.ts';
+import { tooFewNumbers, tooManyNumbers, withoutAsids } from './usable-numbers.ts';
 
 export interface AsidVariant extends Variant {
   /** What the allocator does wrong. */
@@ -23,6 +24,16 @@ function sharedOnThree(_: Platform, run?: VariantRun): string | undefined {
   if (allocator !== 'arm-ipi' || order === 'own') return undefined;
   return `arm-ipi is not correct where 3 CPUs and more run the same tasks, nor was the kernel: see --variant third-cpu, or use --set order=own or --cpus 2`;
 }
+
+function tooFewOf(run?: VariantRun): string | undefined {
+  if (run === undefined) return undefined;
+  const { cpus, parameters } = run;
+  const remedy = `use --set asids=${cpus + 1} or fewer --cpus`;
+  return tooFewNumbers(String(parameters.allocator), Number(parameters.asids), cpus, remedy);
+}
+
+/** The variant that is about having too few numbers. */
+const TOO_FEW = 'too-few-asids';
 
 /** Of a variant that is about one allocator. */
 const on = (allocator: string) => () => ({ allocator });
@@ -81,7 +92,7 @@ const kinds: readonly AsidVariant[] = [
     parameters: () => ({ allocator: 'arm-ipi', tasks: 5, asids: 4, switches: 2 }),
   },
   {
-    name: 'too-few-asids',
+    name: TOO_FEW,
     title: 'as many usable ASIDs as CPUs',
     why: 'number 0 is reserved, and through a rollover each CPU keeps a number: with no more numbers than CPUs nothing is left for the next address space',
     expect: FOUND,
@@ -136,7 +147,13 @@ export const variants: readonly AsidVariant[] = kinds.map((variant) => ({
   ...variant,
   unsupported(platform: Platform, run?: VariantRun): string | undefined {
     const order = variant.order ?? orderOf(run?.parameters.registers);
-    return variant.unsupported?.(platform, run) ?? (order && whyNot(platform, order));
+    return (
+      withoutAsids(platform) ??
+      variant.unsupported?.(platform, run) ??
+      (order && whyNot(platform, order)) ??
+      (run && tooManyNumbers(platform, Number(run.parameters.asids))) ??
+      (variant.name === TOO_FEW ? undefined : tooFewOf(run))
+    );
   },
 }));
 

@@ -21,8 +21,9 @@ import { CTL } from '../../machine/registers.ts';
 import { TLBI_ALL, TLBI_VA } from '../../machine/tlb.ts';
 import { chosenVariant } from '../chosen-variant.ts';
 import { defineScenario } from '../define.ts';
-import type { Variant } from '../scenario.ts';
+import type { Variant, VariantRun } from '../scenario.ts';
 import { bootRanBefore, layTasks, TASK_VA, type TaskLayout, usePage } from './tagged-tasks.ts';
+import { tooFewNumbers } from './usable-numbers.ts';
 
 /** Spaces by index: the one that is purged or ends; those that have run; two that have no number yet. */
 const OWNED = 0;
@@ -45,7 +46,12 @@ interface PurgeVariant extends Variant {
   readonly flaw?: string;
 }
 
-const destroys = { deed: 'destroy' } as const;
+/** These take what numbers there are. */
+const destroys = {
+  deed: 'destroy',
+  unsupported: (_: Platform, run?: VariantRun) =>
+    run && tooFewNumbers(srmmu.name, ASIDS, run.cpus, `use --cpus ${ASIDS - 1}`),
+} as const;
 const search = { runs: 3000, shrinkRuns: 20_000 } as const;
 
 const variants: readonly PurgeVariant[] = [

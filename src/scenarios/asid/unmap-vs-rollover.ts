@@ -15,13 +15,16 @@ import type { Platform } from '../../machine/platform.ts';
 import { TLBI_VA } from '../../machine/tlb.ts';
 import { chosenVariant } from '../chosen-variant.ts';
 import { defineScenario } from '../define.ts';
-import type { Variant } from '../scenario.ts';
+import type { Variant, VariantRun } from '../scenario.ts';
 import { bootRanBefore, layTasks, TASK_VA, type TaskLayout, usePage } from './tagged-tasks.ts';
+import { tooFewNumbers, withoutAsids } from './usable-numbers.ts';
 
 /** Spaces by index: the one that loses its page; what CPU 0 runs; what CPU 1 runs; one that has no number yet. */
 const UNMAPPED = 0;
 const NEIGHBOUR = 2;
 const NEWCOMER = 3;
+/** Usable numbers: as many as spaces have one when the run begins. */
+const NUMBERS = 3;
 /** Bits of a number in the words of the allocators that a flush by broadcast is made for here. */
 const NUMBER = 0xff;
 
@@ -34,7 +37,7 @@ interface UnmapVariant extends Variant {
   readonly asids?: number;
 }
 
-const variants: readonly UnmapVariant[] = [
+const kinds: readonly UnmapVariant[] = [
   {
     name: 'correct',
     title: 'clears the entry, waits until that is visible, reads the number, flushes',
@@ -75,6 +78,12 @@ const variants: readonly UnmapVariant[] = [
     unsupported: ({ name, maxCpus }) => (maxCpus < 2 ? `${name} has one CPU` : undefined),
   },
 ];
+
+const variants: readonly UnmapVariant[] = kinds.map((variant) => ({
+  ...variant,
+  unsupported: (platform, run) =>
+    withoutAsids(platform) ?? variant.unsupported?.(platform, run) ?? tooFewOf(variant, run),
+}));
 
 export default defineScenario<TaskLayout>({
   name: 'unmap-vs-rollover',
@@ -135,10 +144,18 @@ export default defineScenario<TaskLayout>({
   speculation: () => [],
 });
 
+/** The numbers are those of the spaces, since they are to run out: so it is the CPUs that are too many. */
+function tooFewOf(variant: UnmapVariant, run?: VariantRun): string | undefined {
+  if (run === undefined) return undefined;
+  const { cpus, parameters } = run;
+  const numbers = variant.asids ?? NUMBERS;
+  return tooFewNumbers(String(parameters.allocator), numbers, cpus, `use --cpus ${numbers - 1}`);
+}
+
 function choicesOf(settings: { readonly variant: string; readonly [name: string]: unknown }) {
   const variant = chosenVariant(variants, settings.variant);
   const kind = allocatorKind(String({ ...settings, ...variant.parameters?.(2) }.allocator));
-  return { variant, kind, asids: variant.asids ?? 3 };
+  return { variant, kind, asids: variant.asids ?? NUMBERS };
 }
 
 /** try_to_unmap: no task of the space runs on this CPU. */

@@ -13,7 +13,7 @@ import { withoutPaging } from '../../kernel/boot-user.ts';
 import { type Kernel, type KernelLayout, layKernel, properKernel, READ_WRITE } from '../../kernel/kernel.ts';
 import { layTables } from '../../kernel/page-table.ts';
 import { PTE } from '../../machine/attributes.ts';
-import type { Cpu, Steps } from '../../machine/cpu.ts';
+import type { Cpu, Fault, Steps } from '../../machine/cpu.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { KERNEL_BASE, PAGE_BYTES } from '../../machine/platform.ts';
 import { COUNT, CTL } from '../../machine/registers.ts';
@@ -84,7 +84,10 @@ export default defineScenario<Layout>({
     const world = new WorldSwitch(kernel, design, layout.worlds, flaw);
     const host = new Host(kernel, world, layout, checker, Number(settings.work));
     const program = host.run(cpu, Number(settings.rounds));
-    return { program, vectors: { ...withoutPaging(kernel), fault: (by) => host.fault(by as Cpu) } };
+    return {
+      program,
+      vectors: { ...withoutPaging(kernel), fault: (by, what) => host.fault(by as Cpu, what) },
+    };
   },
 
   speculation: ({ used }) => [LATE, ...used[HOST_KERNEL].slice(0, 1)],
@@ -198,22 +201,26 @@ class Host {
     this.judge(cpu, yield* world.loadUser(cpu, process, LATE), index);
   }
 
-  /** Page fault: only the late page of the process that runs can be missing. */
-  fault(cpu: Cpu): Steps<boolean> {
+  /**
+   * Page fault: only the late page of the process that runs can be missing. By the time that it is looked at, another
+   * CPU may have brought it in for a thread of the same process: then the access is made again, and that is all.
+   */
+  fault(cpu: Cpu, { va }: Fault): Steps<boolean> {
     const process = this.layout.kernel.spaces[this.current];
-    return this.world.fault(cpu, process, this.repair(cpu));
+    return this.world.fault(cpu, process, this.repair(cpu, va));
   }
 
   /** What reaches user memory without a translation of its own cannot fault: the page is brought in first. */
   private *mapLate(cpu: Cpu): Steps {
     if (this.world.faultsOnUser) return;
-    yield* this.repair(cpu);
+    yield* this.repair(cpu, LATE);
   }
 
-  private *repair(cpu: Cpu): Steps<boolean> {
+  private *repair(cpu: Cpu, va: number): Steps<boolean> {
+    if (va !== LATE) return false;
     const { tables } = this.kernel;
     const { ptePa, frame } = this.layout.late[this.current];
-    if ((yield* tables.read(cpu, ptePa)) !== 0) return false;
+    if ((yield* tables.read(cpu, ptePa)) !== 0) return true;
     yield* tables.write(cpu, ptePa, (frame | READ_WRITE) >>> 0);
     yield* cpu.dsb();
     return true;

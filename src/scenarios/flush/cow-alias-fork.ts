@@ -122,9 +122,14 @@ export default defineFlushScenario<Layout>({
   start({ machine, checker, cpu, layout: { kernel: laid, first, second } }, { variant }, flushesOf) {
     const kernel = properKernel(machine, laid, checker);
     const flushes = flushesOf(kernel);
-    return { program: sequenceOf(cpu, flushes, variant, first, second), vectors: taskVectors(kernel) };
+    return {
+      program: cpu.index === 0 ? sequenceOf(cpu, flushes, variant, first, second) : idle(),
+      vectors: taskVectors(kernel),
+    };
   },
 });
+
+function* idle(): Steps {}
 
 function sequenceOf(
   cpu: Cpu,

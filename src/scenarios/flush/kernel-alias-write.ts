@@ -107,11 +107,13 @@ export default defineFlushScenario<Layout>({
     const flushes = flushesOf(kernel);
     const [space] = laid.spaces;
     return {
-      program: task(cpu, flushes, { ...traced, space }, { ...file, space }),
+      program: cpu.index === 0 ? task(cpu, flushes, { ...traced, space }, { ...file, space }) : idle(),
       vectors: taskVectors(kernel),
     };
   },
 });
+
+function* idle(): Steps {}
 
 function* task(cpu: Cpu, flushes: FlushArchitecture, traced: UserPage, file: UserPage): Steps {
   yield* debugged(cpu, flushes, traced);

@@ -3,7 +3,7 @@ import type { VmidFlaw, VmidScheme } from '../../hypervisor/vmid.ts';
 import type { Platform } from '../../machine/platform.ts';
 import { clean, found } from '../flush/alias-facts.ts';
 import { fact } from '../flush/facts.ts';
-import type { Expectation } from '../scenario.ts';
+import type { Expectation, VariantRun } from '../scenario.ts';
 import type { GuestVariant } from './guest-variants.ts';
 
 export interface RolloverVariant extends GuestVariant {
@@ -88,6 +88,18 @@ export const rolloverVariants: readonly RolloverVariant[] = [
           ),
   },
 ];
+
+/**
+ * Why there are too few VMIDs for so many CPUs, or undefined if there are enough. Through a rollover of `bitmap` each of
+ * the others may hold one, and the CPU that rolls over needs one. `counter` starts afresh, but where guests of more VMs
+ * run than there are numbers, they may take them from each other for ever, and none gets on: CPUs that keep step do.
+ */
+export function tooFewVmids(name: string, { cpus, parameters }: VariantRun): string | undefined {
+  const variant = rolloverVariants.find((each) => each.name === name);
+  const vmids = Number(parameters.vmids);
+  if (!variant || variant.vmidsFor || vmids >= cpus) return undefined;
+  return `${vmids} usable VMIDs are too few for ${cpus} CPUs, each of which may need one at a time: use --set vmids=${cpus} or fewer --cpus`;
+}
 
 /** Where the flush is itself an interrupt, it takes CPUs out of their guests all the same. */
 function noExit(platform: Platform): Expectation {

@@ -29,7 +29,7 @@ import type { Settings } from '../../program/workload.ts';
 import { chosenVariant } from '../chosen-variant.ts';
 import { defineScenario } from '../define.ts';
 import { guestVariants } from './guest-variants.ts';
-import { type RolloverVariant, rolloverVariants } from './vmid-rollover-variants.ts';
+import { type RolloverVariant, rolloverVariants, tooFewVmids } from './vmid-rollover-variants.ts';
 
 const VA = 0x4000_0000;
 const GUEST_ASID = 1;
@@ -48,7 +48,11 @@ export default defineScenario<Layout>({
   source:
     'Linux arch/arm64/kvm/vmid.c; virt/kvm/arm/arm.c (v4.9 to v5.17), update_vttbr; arch/riscv/kvm/vmid.c',
   module: import.meta.url,
-  variants: guestVariants(rolloverVariants, USUAL),
+  variants: guestVariants(rolloverVariants, USUAL).map((variant) => ({
+    ...variant,
+    unsupported: (platform, run) =>
+      variant.unsupported?.(platform) ?? (run && tooFewVmids(variant.name, run)),
+  })),
   parameters: {
     vms: { title: 'virtual machines', default: 4, min: 2, max: 100 },
     vmids: { title: 'usable VMIDs', default: 3, min: 1, max: 255 },
@@ -139,7 +143,8 @@ function* runGuests(
   checker: Checker | null,
 ): Steps {
   for (let turn = 0; turn < turns; turn++) {
-    const vm = vms[(vms.length - 1 - cpu.index + turn) % vms.length];
+    const first = vms.length - 1 - (cpu.index % vms.length);
+    const vm = vms[(first + turn) % vms.length];
     const vcpu = new Vcpu(host, vm, cpu.index);
     yield* vcpu.runOn(cpu, () => useOwn(cpu, vm.index, touches, checker));
   }

@@ -10,6 +10,7 @@ import { type BootBlock, bootLinearBlock, changeInBlock } from '../../kernel/hug
 import { type KernelLayout, layKernel, properKernel } from '../../kernel/kernel.ts';
 import type { Mm } from '../../kernel/mm.ts';
 import { PTE } from '../../machine/attributes.ts';
+import type { Platform } from '../../machine/platform.ts';
 import { defineScenario } from '../define.ts';
 
 /** Where physical address 0 is mapped. */
@@ -32,7 +33,12 @@ export default defineScenario<Layout>({
   module: import.meta.url,
   variants: [
     { name: 'buggy', title: 'splits, changes the page, then flushes', expect: ['multiple-match'] },
-    { name: 'fixed', title: 'splits, flushes everywhere, then changes the page', expect: 'clean' },
+    {
+      name: 'fixed',
+      title: 'splits, flushes everywhere, then changes the page',
+      expect: 'clean',
+      unsupported: conflicts,
+    },
   ],
   parameters: {
     touches: { title: 'stores to the page', default: 4, min: 1, max: 1000 },
@@ -66,3 +72,10 @@ export default defineScenario<Layout>({
 
   speculation: ({ va }) => [va],
 });
+
+/** Two entries that agree are one too many where any two are: there only break-before-make will do, as in vmap-no-bbm. */
+function conflicts({ name, mmu }: Platform): string | undefined {
+  return mmu.tlb.multipleMatch === 'abort'
+    ? `${name} aborts a lookup that matches two TLB entries, even if they agree: its kernel breaks a block before it splits it`
+    : undefined;
+}

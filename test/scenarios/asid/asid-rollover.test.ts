@@ -82,9 +82,44 @@ describe('asid-rollover', () => {
     expect(plan(3, {})).toThrow(
       /^variant 'correct': arm-ipi is not correct where 3 CPUs .* --variant third-cpu/,
     );
-    expect(plan(3, { order: 'own' })).not.toThrow();
-    expect(plan(3, { allocator: 'arm64-bitmap' })).not.toThrow();
+    expect(plan(3, { order: 'own', asids: '4' })).not.toThrow();
+    expect(plan(3, { allocator: 'arm64-bitmap', asids: '4' })).not.toThrow();
     expect(makePlan({ scenario, variant: findVariant(scenario, 'third-cpu'), given: {} }).cpus).toBe(3);
+  });
+
+  it('takes one number more than CPUs where a number is for all of them', () => {
+    const plan = (name: string, cpus: number, given: Record<string, string>) => () =>
+      makePlan({ scenario, variant: findVariant(scenario, name), cpus, given });
+    const tooFew =
+      /^variant '[\w-]+': 3 usable ASIDs are too few for 3 CPUs, .*: use --set asids=4 or fewer --cpus$/;
+    for (const allocator of ['arm64-bitmap', 'srmmu']) {
+      expect(plan('correct', 3, { allocator })).toThrow(tooFew);
+      expect(plan('correct', 3, { allocator, asids: '4' })).not.toThrow();
+    }
+    // What is wrong there would be found as this.
+    expect(plan('no-flush-pending', 3, {})).toThrow(tooFew);
+    expect(plan('correct', 8, { allocator: 'mips' })).not.toThrow();
+    expect(plan('too-few-asids', 2, {})).not.toThrow();
+  });
+
+  it('takes no more numbers than the TLB has', () => {
+    const plan = (asids: string) => () =>
+      makePlan({
+        scenario,
+        variant: findVariant(scenario, 'correct'),
+        platform: findPlatform('sun4c', 4),
+        cpus: 1,
+        given: { asids },
+      });
+    expect(plan('15')).not.toThrow();
+    expect(plan('16')).toThrow(/16 usable ASIDs are more than sun4c has \(4 bits\): use --set asids=15 at most$/);
+  });
+
+  it('is not for a TLB without ASIDs', () => {
+    const platform = findPlatform('arm926', 4);
+    for (const variant of scenario.variants) {
+      expect(variant.unsupported?.(platform)).toBe('arm926: its TLB has no ASIDs');
+    }
   });
 
   it('writes the registers as it is asked to, where that is possible', () => {

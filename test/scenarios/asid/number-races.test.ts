@@ -96,6 +96,34 @@ describe('races for the number of an address space', () => {
     },
   );
 
+  it('unmap-vs-rollover takes fewer CPUs than numbers, where a number is for all of them', () => {
+    const plan = (name: string, cpus: number, allocator: string) => () =>
+      makePlan({
+        scenario: unmapVsRollover,
+        variant: findVariant(unmapVsRollover, name),
+        cpus,
+        given: { allocator },
+      });
+    const tooFew = /3 usable ASIDs are too few for 3 CPUs, .*: use --cpus 2$/;
+    for (const allocator of ['arm64-bitmap', 'arm-ipi', 'srmmu']) {
+      expect(plan('correct', 2, allocator)).not.toThrow();
+      expect(plan('correct', 3, allocator)).toThrow(tooFew);
+    }
+    expect(plan('barrier-late', 3, 'mips')).toThrow(tooFew);
+    expect(plan('correct', 8, 'x86-pcid')).not.toThrow();
+    expect(plan('zero-if-inactive', 8, 'arm64-bitmap')).not.toThrow();
+  });
+
+  it('ctx-purge gives back contexts on fewer CPUs than there are contexts', () => {
+    const plan = (name: string, cpus: number) => () =>
+      makePlan({ scenario: ctxPurge, variant: findVariant(ctxPurge, name), cpus, given: {} });
+    for (const name of ['destroy', 'destroy-unflushed', 'destroy-unlocked']) {
+      expect(plan(name, 2)).not.toThrow();
+      expect(plan(name, 3)).toThrow(/3 usable ASIDs are too few for 3 CPUs, .*: use --cpus 2$/);
+    }
+    expect(plan('correct', 8)).not.toThrow();
+  });
+
   it('pcid-reorder is clean with a CPU that is lazy in the space', async () => {
     const { failures } = await sample(pcidReorder as DefinedScenario, 'correct', { given: { lazy: 1 } });
     expect(failures).toEqual([]);

@@ -8,13 +8,13 @@ import { findVariant, resolveParameters } from '../../../src/scenarios/scenario.
 const RUNS = 20;
 const names = worldSwitch.variants.map(({ name }) => name);
 
-function kindsShown(variant: string, platformName: string, given = {}): string[] {
+function kindsShown(variant: string, platformName: string, given = {}, cpus = 1): string[] {
   const parameters = { ...resolveParameters(worldSwitch, given), variant };
   const platform = platforms[platformName];
   const source = { module: worldSwitch.module, parameters };
   const limits = { quantumCycles: 10_000, maxSteps: worldSwitch.maxSteps, maxSeconds: 60 };
   for (let seed = 1; seed <= RUNS; seed++) {
-    const job = { platform, cpus: 1, source, seed, checked: true, ...limits };
+    const job = { platform, cpus, source, seed, checked: true, ...limits };
     const { outcome, findings, error } = runLockstep(
       job,
       worldSwitch.createWorkload(parameters),
@@ -47,5 +47,9 @@ describe('world-switch', () => {
 
   it.each(names.slice(0, 5))('%s is clean with as many pages as the TLB has entries', (variant) => {
     expect(kindsShown(variant, 'arm1136', { pages: 32, rounds: 6 })).toEqual([]);
+  });
+
+  it.each(names.slice(0, 5))('%s is clean where CPUs run threads of one process', (variant) => {
+    expect(kindsShown(variant, 'cortex-a9', { pages: 1, rounds: 2 }, 3)).toEqual([]);
   });
 });

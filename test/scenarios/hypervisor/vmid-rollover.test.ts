@@ -54,6 +54,23 @@ it('numbers run out more than once, and on every CPU', () => {
   }
 });
 
+it('takes as many VMIDs as CPUs, and fewer VMs', () => {
+  const shownOn = (variant: string, cpus: number, given: Record<string, number>) =>
+    [1, 2, 3].map((seed) =>
+      shown(
+        runFlush(vmidRollover, findVariant(vmidRollover, variant), platforms.neoverse, { seed, cpus, given }),
+      ),
+    );
+  const tooFew = /3 usable VMIDs are too few for 4 CPUs, .*: use --set vmids=4 or fewer --cpus$/;
+  expect(() => shownOn('right', 4, {})).toThrow(tooFew);
+  expect(() => shownOn('no-flush', 4, {})).toThrow(tooFew);
+  expect(shownOn('right', 6, { vmids: 6, vms: 4 })).toEqual(Array(3).fill('clean'));
+  expect(shownOn('right', 3, { vms: 2 })).toEqual(Array(3).fill('clean'));
+  expect(() => shownOn('counter', 4, {})).toThrow(tooFew);
+  expect(shownOn('counter', 6, { vmids: 6, vms: 8 })).toEqual(Array(3).fill('clean'));
+  expect(shownOn('too-few', 4, {})).toContain('invariant');
+});
+
 it('says which VM found whose entries', () => {
   const { findings } = runFlush(vmidRollover, findVariant(vmidRollover, 'no-flush'), platforms.neoverse);
   const { title, lines } = explain(findings[0], platforms.neoverse);
