@@ -112,7 +112,9 @@ describe('asid-rollover', () => {
         given: { asids },
       });
     expect(plan('15')).not.toThrow();
-    expect(plan('16')).toThrow(/16 usable ASIDs are more than sun4c has \(4 bits\): use --set asids=15 at most$/);
+    expect(plan('16')).toThrow(
+      /16 usable ASIDs are more than sun4c has \(4 bits\): use --set asids=15 at most$/,
+    );
   });
 
   it('is not for a TLB without ASIDs', () => {
