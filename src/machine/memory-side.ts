@@ -15,9 +15,17 @@ export class MemorySide {
   private readonly m: MachineState;
   private readonly victim: Int32Array;
   private readonly victimVersion: Int32Array;
+  /**
+   * Must a reader of a line keep writers away? Where nothing but memory lies here and caches are coherent, whoever
+   * reads holds the line's home lock, and a cache that had it dirty has written it before it is not asked any more. What
+   * is left are stores past the caches, word by word, with no version beside it on a machine that is not checked.
+   */
+  private readonly readsLock: boolean;
 
   constructor(state: MachineState) {
     this.m = state;
+    const isOnlyMemory = state.shared === null && state.outer === null && state.devices.length === 0;
+    this.readsLock = !(isOnlyMemory && state.coherent && !state.checked);
     this.victim = new Int32Array(state.wordsPerLine);
     this.victimVersion = new Int32Array(state.wordsPerLine);
   }
@@ -29,7 +37,7 @@ export class MemorySide {
   readLine(cpu: CpuState, line: number, data: Int32Array, version: Int32Array): boolean {
     const { m } = this;
     const { costs } = m.platform;
-    m.lockBank(line);
+    if (this.readsLock) m.lockBank(line);
     m.events?.push(EVENT.BEHIND, cpu.index, line << m.lineShift, 0, 0);
     const shared = m.shared;
     const hit = shared ? shared.lookup(0, line, 0) : -1;
@@ -43,7 +51,7 @@ export class MemorySide {
       fromMemory = this.readOuter(cpu, line, data, version);
       if (shared) this.allocate(cpu, shared, line, data, version, SHARED);
     }
-    m.unlockBank(line);
+    if (this.readsLock) m.unlockBank(line);
     return fromMemory;
   }
 
