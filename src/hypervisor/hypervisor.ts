@@ -26,7 +26,7 @@ export type { HypervisorPolicy } from './host.ts';
 const ENOUGH_VMIDS = 8;
 
 /** What is right on a platform. */
-export function properHypervisor({ virtualization }: Platform): HypervisorPolicy {
+function properHypervisor({ virtualization }: Platform): HypervisorPolicy {
   const isLocal = virtualization?.stage2Fences === 'local';
   return {
     scheme: isLocal ? 'counter' : 'bitmap',

@@ -83,8 +83,7 @@ export class Coherence extends Snoops {
     const { m } = this;
     if (forWrite && this.isFetched(line)) return true;
     for (let word = 0; word < m.presenceWords && m.coherent; word++) {
-      const own = word === cpu.index >> 5 ? 1 << (cpu.index & 31) : 0;
-      if ((m.presentIn(m.presence, line, word) & ~own) !== 0) return true;
+      if (m.presentElsewhere(cpu, line, word) !== 0) return true;
     }
     return false;
   }

@@ -25,7 +25,7 @@ export {
   type Trap,
 } from './faults.ts';
 export type { MemoryTypes } from './memory-types.ts';
-export { BLOCK, STEP, type Steps } from './steps.ts';
+export { BLOCK, noSteps, STEP, type Steps } from './steps.ts';
 
 /** Kernel entry points of a CPU. */
 export type Vectors = AccessVectors<Cpu>;

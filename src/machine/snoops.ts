@@ -75,8 +75,7 @@ export class Snoops {
     m.sockets?.begin();
     let skipFirst = invalidate && m.mutation === 'lost-invalidate';
     for (let word = 0; word < m.presenceWords; word++) {
-      let bits = m.presentIn(m.presence, line, word);
-      if (word === cpu.index >> 5) bits &= ~(1 << (cpu.index & 31));
+      let bits = m.presentElsewhere(cpu, line, word);
       while (bits !== 0) {
         const bit = bits & -bits;
         bits ^= bit;
@@ -326,8 +325,7 @@ export class Snoops {
     const { m } = this;
     if (!m.coherent) return false;
     for (let word = 0; word < m.presenceWords; word++) {
-      let bits = m.presentIn(m.presence, line, word);
-      if (word === cpu.index >> 5) bits &= ~(1 << (cpu.index & 31));
+      let bits = m.presentElsewhere(cpu, line, word);
       while (bits !== 0) {
         const bit = bits & -bits;
         bits ^= bit;

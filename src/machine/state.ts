@@ -242,6 +242,12 @@ export class MachineState {
     return map[line * this.presenceStride + word];
   }
 
+  /** Of those bits of `presence` the ones that are not `cpu`'s own. */
+  presentElsewhere(cpu: CpuState, line: number, word: number): number {
+    const bits = this.presentIn(this.presence, line, word);
+    return word === cpu.index >> 5 ? bits & ~(1 << (cpu.index & 31)) : bits;
+  }
+
   setPresence(map: Int32Array, line: number, cpu: number): void {
     this.touched?.mark(line);
     const at = line * this.presenceStride + (cpu >> 5);

@@ -9,3 +9,6 @@ export const BLOCK = 1;
 
 /** A program, or a part of one, that returns a `T`. */
 export type Steps<T = void> = Generator<number, T, void>;
+
+/** A program, or a part of one, that does nothing. */
+export function* noSteps(): Steps {}

@@ -9,7 +9,6 @@ import {
   type HypervisorLayout,
   type HypervisorPolicy,
   layHypervisor,
-  properHypervisor,
 } from '../../src/hypervisor/hypervisor.ts';
 import { USED } from '../../src/kernel/kernel.ts';
 import { PTE } from '../../src/machine/attributes.ts';
@@ -90,8 +89,7 @@ export function runGuests({
       return laid;
     },
     start({ machine, cpu, checker, layout: { layout, own } }) {
-      const full = { ...properHypervisor(machine.platform), vmids, ...policy };
-      const host = new Hypervisor(machine, layout, checker, full);
+      const host = new Hypervisor(machine, layout, checker, { vmids, ...policy });
       const program = programs[cpu.index](cpu, { machine, host, layout, checker, dataIpa: own });
       return { program, vectors: host.vectors(vectors) };
     },

@@ -12,7 +12,7 @@
  * two registers again, and `reserved-base` is what it does (arch/arm64/include/asm/mmu_context.h, cpu_switch_mm:
  * reserved TTBR0 and ISB; arch/arm64/mm/context.c, cpu_do_switch_mm: ASID into TTBR1, ISB, base into TTBR0, ISB).
  */
-import type { Cpu, Steps } from '../../machine/cpu.ts';
+import { type Cpu, noSteps, type Steps } from '../../machine/cpu.ts';
 import type { Platform } from '../../machine/platform.ts';
 
 /**
@@ -29,8 +29,6 @@ export interface ContextRegisters {
   /** Root table that maps nothing below KERNEL_BASE. */
   readonly reservedRoot: number;
 }
-
-function* nothing(): Steps {}
 
 /** The order that a platform's kernel uses, if it is not told otherwise. */
 export function usualOrder({ mmu }: Platform): RegisterOrder {
@@ -49,7 +47,7 @@ export function* writeContext(
   root: number,
   asid: number,
   written?: () => void,
-  meanwhile: (gap: number) => Steps = nothing,
+  meanwhile: (gap: number) => Steps = noSteps,
 ): Steps {
   switch (order) {
     case 'one':

@@ -16,7 +16,7 @@ import { MAP_SHARED_SITES, mapShared } from '../../kernel/map-shared.ts';
 import { layTables } from '../../kernel/page-table.ts';
 import { bootMapping, laySharedPage, type SharedPage } from '../../kernel/rmap.ts';
 import { PTE } from '../../machine/attributes.ts';
-import type { Cpu, Steps } from '../../machine/cpu.ts';
+import { type Cpu, noSteps, type Steps } from '../../machine/cpu.ts';
 import { PAGE_BYTES, type Platform } from '../../machine/platform.ts';
 import type { Expectation } from '../scenario.ts';
 import { clean, found, withoutAliases, writesBack } from './alias-facts.ts';
@@ -139,13 +139,11 @@ export default defineFlushScenario<Layout>({
     const kernel = properKernel(machine, layout.kernel, checker);
     const newOnly = variant === 'tests-new-only';
     return {
-      program: cpu.index === 0 ? useBoth(cpu, flushesOf(kernel), layout, Number(rounds), newOnly) : idle(),
+      program: cpu.index === 0 ? useBoth(cpu, flushesOf(kernel), layout, Number(rounds), newOnly) : noSteps(),
       vectors: { ...withoutPaging(kernel), coherencyException: coherencyHandler },
     };
   },
 });
-
-function* idle(): Steps {}
 
 /** The verdict where the kernel is told to leave aliases alone. */
 function unmanaged(platform: Platform): Expectation | undefined {

@@ -13,7 +13,7 @@ import type { FlushArchitecture } from '../../kernel/flush/architecture.ts';
 import { flushesBySpace } from '../../kernel/flush/cache-lines.ts';
 import { type KernelLayout, layKernel, properKernel, READ_WRITE } from '../../kernel/kernel.ts';
 import type { CountedFrame } from '../../kernel/page-count.ts';
-import type { Cpu, Steps } from '../../machine/cpu.ts';
+import { type Cpu, noSteps, type Steps } from '../../machine/cpu.ts';
 import type { Platform } from '../../machine/platform.ts';
 import type { Expectation } from '../scenario.ts';
 import { clean, flushed, found, storesAllocate, withoutAliases } from './alias-facts.ts';
@@ -123,13 +123,11 @@ export default defineFlushScenario<Layout>({
     const kernel = properKernel(machine, laid, checker);
     const flushes = flushesOf(kernel);
     return {
-      program: cpu.index === 0 ? sequenceOf(cpu, flushes, variant, first, second) : idle(),
+      program: cpu.index === 0 ? sequenceOf(cpu, flushes, variant, first, second) : noSteps(),
       vectors: taskVectors(kernel),
     };
   },
 });
-
-function* idle(): Steps {}
 
 function sequenceOf(
   cpu: Cpu,

@@ -12,7 +12,7 @@ import type { FlushArchitecture } from '../../kernel/flush/architecture.ts';
 import { type KernelLayout, layKernel, properKernel, READ_WRITE } from '../../kernel/kernel.ts';
 import { type CountedFrame, putPage } from '../../kernel/page-count.ts';
 import { PTE } from '../../machine/attributes.ts';
-import type { Cpu, Steps } from '../../machine/cpu.ts';
+import { type Cpu, noSteps, type Steps } from '../../machine/cpu.ts';
 import { bootEmptyPage, bootMapEven, evenFramesFirst, oddPage } from './colours.ts';
 import { cowAliasVariants } from './cow-alias-variants.ts';
 import { kernelBuffer, loadAll, storeAll, storeShared, taskVectors } from './cow-tasks.ts';
@@ -94,13 +94,11 @@ export default defineFlushScenario<Layout>({
       if (cpu.index === 0) return tasks(cpu, flushes, layout, variant === 'free-before-flush');
       if (cpu.index === 1 && machine.options.cpus > 2) return otherThread(cpu, flushes, layout);
       if (cpu.index === 2) return exit(cpu, flushes, layout);
-      return idle();
+      return noSteps();
     };
     return { program: program(), vectors: taskVectors(kernel) };
   },
 });
-
-function* idle(): Steps {}
 
 /** Task 1, then task 2, then task 1. */
 function* tasks(cpu: Cpu, flushes: FlushArchitecture, layout: Layout, freeBeforeFlush: boolean): Steps {

@@ -3,7 +3,7 @@
 import { type Dma, speculates } from '../../kernel/dma.ts';
 import type { IoWindow } from '../../kernel/io-map.ts';
 import type { KernelLayout } from '../../kernel/kernel.ts';
-import type { Cpu, Steps } from '../../machine/cpu.ts';
+import { type Cpu, noSteps } from '../../machine/cpu.ts';
 import type { Settings } from '../../program/workload.ts';
 import { bringAllIn, evictSome, fill, look } from './dma-buffers.ts';
 import { Transfers } from './dma-transfers.ts';
@@ -108,7 +108,7 @@ export function streamingTurns(
       },
     },
     { who: device, act: () => bus.read([kept]) },
-    { who: user, act: () => (isSpeculative ? bringAllIn(cpu, kept) : nothing()) },
+    { who: user, act: () => (isSpeculative ? bringAllIn(cpu, kept) : noSteps()) },
     { who: device, act: () => bus.write([kept], 0x3000) },
     { who: driver, act: () => dma.syncSingleForCpu(cpu, kept, 'bidirectional') },
     {
@@ -120,11 +120,9 @@ export function streamingTurns(
     },
     { who: driver, act: () => dma.syncSingleForDevice(cpu, kept, 'bidirectional') },
     { who: device, act: () => bus.read([kept]) },
-    { who: user, act: () => (isSpeculative ? bringAllIn(cpu, kept) : nothing()) },
+    { who: user, act: () => (isSpeculative ? bringAllIn(cpu, kept) : noSteps()) },
     { who: device, act: () => bus.write([kept], 0x3001) },
     { who: driver, act: () => dma.unmapSingle(cpu, addresses[0], kept, 'bidirectional') },
     { who: user, act: () => look(cpu, kept) },
   ];
 }
-
-function* nothing(): Steps {}

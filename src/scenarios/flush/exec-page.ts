@@ -21,7 +21,7 @@ import type { FlushArchitecture } from '../../kernel/flush/architecture.ts';
 import type { UserPage } from '../../kernel/flush/interfaces.ts';
 import { type KernelLayout, layKernel, properKernel, READ_WRITE, USED } from '../../kernel/kernel.ts';
 import { PTE } from '../../machine/attributes.ts';
-import type { Cpu, Steps } from '../../machine/cpu.ts';
+import { type Cpu, noSteps, type Steps } from '../../machine/cpu.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { bootEmptyPage, bootMapEven, oddPage } from './colours.ts';
 import { taskVectors } from './cow-tasks.ts';
@@ -97,13 +97,11 @@ export default defineFlushScenario<Layout>({
     const flushes = flushesOf(kernel);
     const program = (): Steps => {
       if (cpu.index === 0) return storeAndRun(cpu, flushes, layout, String(variant));
-      return cpu.index === 1 ? otherThread(cpu, flushes, layout) : idle();
+      return cpu.index === 1 ? otherThread(cpu, flushes, layout) : noSteps();
     };
     return { program: program(), vectors: taskVectors(kernel) };
   },
 });
-
-function* idle(): Steps {}
 
 function offsets({ platform }: Machine): number[] {
   return Array.from({ length: LINES }, (_, i) => 0x400 + i * platform.lineBytes);

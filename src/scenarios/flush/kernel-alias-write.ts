@@ -9,7 +9,7 @@ import type { FlushArchitecture } from '../../kernel/flush/architecture.ts';
 import type { UserPage } from '../../kernel/flush/interfaces.ts';
 import { type KernelLayout, layKernel, properKernel, READ_WRITE } from '../../kernel/kernel.ts';
 import { FILE_SITES, PTRACE_SITES, peek, poke, readFile, writeFile } from '../../kernel/kernel-access.ts';
-import type { Cpu, Steps } from '../../machine/cpu.ts';
+import { type Cpu, noSteps, type Steps } from '../../machine/cpu.ts';
 import type { Platform } from '../../machine/platform.ts';
 import type { Expectation } from '../scenario.ts';
 import { clean, flushed, found, storesAllocate, withoutAliases, writesBack } from './alias-facts.ts';
@@ -107,13 +107,11 @@ export default defineFlushScenario<Layout>({
     const flushes = flushesOf(kernel);
     const [space] = laid.spaces;
     return {
-      program: cpu.index === 0 ? task(cpu, flushes, { ...traced, space }, { ...file, space }) : idle(),
+      program: cpu.index === 0 ? task(cpu, flushes, { ...traced, space }, { ...file, space }) : noSteps(),
       vectors: taskVectors(kernel),
     };
   },
 });
-
-function* idle(): Steps {}
 
 function* task(cpu: Cpu, flushes: FlushArchitecture, traced: UserPage, file: UserPage): Steps {
   yield* debugged(cpu, flushes, traced);

@@ -13,7 +13,7 @@ import { type KernelLayout, layKernel, properKernel } from '../../kernel/kernel.
 import { fillFrame } from '../../kernel/map-filled.ts';
 import type { PageEntry } from '../../kernel/mm.ts';
 import { flushPkmaps, type KernelArea, layKernelArea, VMAP_SITES, vmap, vunmap } from '../../kernel/vmap.ts';
-import type { Cpu, Steps } from '../../machine/cpu.ts';
+import { type Cpu, noSteps, type Steps } from '../../machine/cpu.ts';
 import { KERNEL_BASE, type Platform } from '../../machine/platform.ts';
 import type { Expectation } from '../scenario.ts';
 import { clean, flushed, found, withoutAliases, writesBack } from './alias-facts.ts';
@@ -116,13 +116,11 @@ export default defineFlushScenario<Layout>({
     const flushes = flushesOf(kernel);
     const program = (): Steps => {
       if (cpu.index === 0) return tasks(cpu, flushes, layout, variant === 'this-context-only');
-      return cpu.index === 1 ? otherTask(cpu, flushes, layout) : idle();
+      return cpu.index === 1 ? otherTask(cpu, flushes, layout) : noSteps();
     };
     return { program: program(), vectors: taskVectors(kernel) };
   },
 });
-
-function* idle(): Steps {}
 
 function translationsLeft(platform: Platform): Expectation {
   return found(

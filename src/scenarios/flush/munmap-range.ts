@@ -14,7 +14,7 @@ import type { FlushArchitecture } from '../../kernel/flush/architecture.ts';
 import { type KernelLayout, layKernel, properKernel, READ_WRITE } from '../../kernel/kernel.ts';
 import { MAP_FILLED_SITES, mapFilled } from '../../kernel/map-filled.ts';
 import { UNMAP_SITES, unmapRange, unmapSpace } from '../../kernel/unmap-pages.ts';
-import type { Cpu, Steps } from '../../machine/cpu.ts';
+import { type Cpu, noSteps, type Steps } from '../../machine/cpu.ts';
 import type { Expectation } from '../scenario.ts';
 import { flushed, found } from './alias-facts.ts';
 import { bootMapApart, evenFramesFirst, oddPage } from './colours.ts';
@@ -101,13 +101,11 @@ export default defineFlushScenario<Layout>({
     const flushes = flushesOf(kernel);
     const program = (): Steps => {
       if (cpu.index === 0) return process(cpu, flushes, layout);
-      return cpu.index === 1 ? otherThread(cpu, flushes, layout) : idle();
+      return cpu.index === 1 ? otherThread(cpu, flushes, layout) : noSteps();
     };
     return { program: program(), vectors: taskVectors(kernel) };
   },
 });
-
-function* idle(): Steps {}
 
 function translationsLeft(entries: string): Expectation {
   return found(

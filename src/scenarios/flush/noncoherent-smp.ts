@@ -17,7 +17,7 @@ import {
   release,
   SOFTWARE_COHERENCE_SITES,
 } from '../../kernel/software-coherence.ts';
-import type { Cpu, Steps } from '../../machine/cpu.ts';
+import { type Cpu, noSteps, type Steps } from '../../machine/cpu.ts';
 import type { Platform } from '../../machine/platform.ts';
 import type { Settings } from '../../program/workload.ts';
 import type { Expectation } from '../scenario.ts';
@@ -168,7 +168,7 @@ function turnsOf(cpu: Cpu, flushes: FlushArchitecture, layout: Layout, settings:
   /** Lines come in by themselves while another CPU has the lock. */
   const meanwhile = (who: number): Turn => ({
     who,
-    act: () => (speculates(cpu.machine.platform) ? bringAllIn(cpu, record) : nothing()),
+    act: () => (speculates(cpu.machine.platform) ? bringAllIn(cpu, record) : noSteps()),
   });
 
   const both = [0, 1, 0, 1];
@@ -178,8 +178,6 @@ function turnsOf(cpu: Cpu, flushes: FlushArchitecture, layout: Layout, settings:
     ...changeOwner(cpu, flushes, sizeBytes),
   ];
 }
-
-function* nothing(): Steps {}
 
 /** CPU 0 frees a page, CPU 1 is given it, and CPU 0 evicts what it has left of it. */
 function changeOwner(cpu: Cpu, flushes: FlushArchitecture, sizeBytes: number): Turn[] {

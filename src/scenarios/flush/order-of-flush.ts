@@ -11,7 +11,7 @@ import { speculate, unlessFaulting } from '../../kernel/boot-user.ts';
 import type { FlushArchitecture } from '../../kernel/flush/architecture.ts';
 import { type KernelLayout, layKernel, properKernel, READ_WRITE } from '../../kernel/kernel.ts';
 import { mapFrame, RECLAIM_PAGE_SITES, type ReclaimOptions, reclaimPage } from '../../kernel/reclaim-page.ts';
-import type { Cpu, Steps } from '../../machine/cpu.ts';
+import { type Cpu, noSteps, type Steps } from '../../machine/cpu.ts';
 import { PAGE_BYTES, type Platform } from '../../machine/platform.ts';
 import { flushNeedsMapping } from '../../machine/traits.ts';
 import type { Expectation } from '../scenario.ts';
@@ -99,13 +99,11 @@ export default defineFlushScenario<Layout>({
     const order = variant === 'tlb-first' || variant === 'cache-last' ? variant : 'right';
     const program = (): Steps => {
       if (cpu.index === 0) return reclaim(cpu, flushes, layout, order);
-      return cpu.index === 1 ? otherThread(cpu, flushes, layout) : idle();
+      return cpu.index === 1 ? otherThread(cpu, flushes, layout) : noSteps();
     };
     return { program: program(), vectors: taskVectors(kernel) };
   },
 });
-
-function* idle(): Steps {}
 
 function refilled(platform: Platform): string {
   const walks = platform.mmu.refill === 'hardware';

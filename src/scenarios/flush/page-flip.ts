@@ -13,7 +13,7 @@ import { coherencyHandler } from '../../kernel/coherency-exception.ts';
 import type { FlushArchitecture } from '../../kernel/flush/architecture.ts';
 import { type KernelLayout, layKernel, properKernel, READ_WRITE } from '../../kernel/kernel.ts';
 import { FLIP_SITES, flipPage } from '../../kernel/page-flip.ts';
-import type { Cpu, Steps } from '../../machine/cpu.ts';
+import { type Cpu, noSteps, type Steps } from '../../machine/cpu.ts';
 import { PAGE_BYTES, type Platform } from '../../machine/platform.ts';
 import { flushNeedsMapping } from '../../machine/traits.ts';
 import type { Expectation } from '../scenario.ts';
@@ -112,13 +112,11 @@ export default defineFlushScenario<Layout>({
     const kernel = properKernel(machine, layout.kernel, checker);
     const sizes = { flips: Number(flips), lines: Number(lines) };
     return {
-      program: cpu.index === 0 ? talk(cpu, flushesOf(kernel), layout, sizes) : idle(),
+      program: cpu.index === 0 ? talk(cpu, flushesOf(kernel), layout, sizes) : noSteps(),
       vectors: { ...withoutPaging(kernel), coherencyException: coherencyHandler },
     };
   },
 });
-
-function* idle(): Steps {}
 
 function givenInCache(platform: Platform): Expectation {
   const reason = writesBack(platform)

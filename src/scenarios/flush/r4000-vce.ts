@@ -16,7 +16,7 @@ import type { FlushArchitecture } from '../../kernel/flush/architecture.ts';
 import { sharedAddress } from '../../kernel/flush/update-mmu-cache.ts';
 import { type KernelLayout, layKernel, properKernel, READ_WRITE, USED } from '../../kernel/kernel.ts';
 import { layTables } from '../../kernel/page-table.ts';
-import type { Cpu, Steps } from '../../machine/cpu.ts';
+import { type Cpu, noSteps, type Steps } from '../../machine/cpu.ts';
 import { PAGE_BYTES, type Platform } from '../../machine/platform.ts';
 import { colourOf, flushNeedsMapping } from '../../machine/traits.ts';
 import type { Expectation } from '../scenario.ts';
@@ -121,13 +121,11 @@ export default defineFlushScenario<Layout>({
     const inUse = Math.min(Number(lines), PAGE_BYTES / lineBytes);
     const words = Array.from({ length: inUse }, (_, i) => i * lineBytes);
     return {
-      program: cpu.index === 0 ? traffic(cpu, flushesOf(kernel), layout, words, Number(readings)) : idle(),
+      program: cpu.index === 0 ? traffic(cpu, flushesOf(kernel), layout, words, Number(readings)) : noSteps(),
       vectors: { ...withoutPaging(kernel), coherencyException: coherencyHandler },
     };
   },
 });
-
-function* idle(): Steps {}
 
 function virtualTags({ l1d, name }: Platform): string | undefined {
   if (l1d.organisation !== 'vivt') return undefined;

@@ -16,7 +16,7 @@ import {
   mapStatic,
   type StaticMapping,
 } from '../../kernel/map-static.ts';
-import type { Cpu, Steps } from '../../machine/cpu.ts';
+import { type Cpu, noSteps, type Steps } from '../../machine/cpu.ts';
 import { PAGE_BYTES, type Platform } from '../../machine/platform.ts';
 import type { Expectation } from '../scenario.ts';
 import { clean, found } from './alias-facts.ts';
@@ -96,13 +96,11 @@ export default defineFlushScenario<Layout>({
   start({ machine, checker, cpu, layout }, _, flushesOf) {
     const kernel = properKernel(machine, layout.kernel, checker);
     return {
-      program: cpu.index === 0 ? mapAndUse(cpu, flushesOf(kernel), layout) : idle(),
+      program: cpu.index === 0 ? mapAndUse(cpu, flushesOf(kernel), layout) : noSteps(),
       vectors: { ...withoutPaging(kernel), coherencyException: coherencyHandler },
     };
   },
 });
-
-function* idle(): Steps {}
 
 /** The verdict where the line of an entry is not cleaned before the address is used. */
 export function withoutClean(platform: Platform): Expectation {

@@ -11,7 +11,7 @@
  * On platforms of other architectures it stands for any boot loader that does the same.
  */
 import { BootMemory } from '../../kernel/boot-memory.ts';
-import type { Steps } from '../../machine/cpu.ts';
+import { noSteps } from '../../machine/cpu.ts';
 import type { Platform } from '../../machine/platform.ts';
 import { found } from '../flush/alias-facts.ts';
 import { fact } from '../flush/facts.ts';
@@ -79,7 +79,7 @@ export default defineHypervisorScenario<Layout>({
 
   start({ cpu, checker, layout }, { variant, lines }) {
     // Those that have not been brought up yet.
-    if (cpu.index > 0) return { program: nothing(), vectors: null };
+    if (cpu.index > 0) return { program: noSteps(), vectors: null };
     const guest = guestOf(variant);
     if (!('imagePa' in layout)) {
       if (!guest) throw new Error(`variant '${variant}' is no guest`);
@@ -89,8 +89,6 @@ export default defineHypervisorScenario<Layout>({
     return bootCompressed(bareMetal(cpu), image, EMPTYING[String(variant)]);
   },
 });
-
-function* nothing(): Steps {}
 
 /** The verdict where an outer cache does not hear of operations by address; undefined elsewhere. */
 function heeded(platform: Platform): Expectation | undefined {

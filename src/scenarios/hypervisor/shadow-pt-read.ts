@@ -27,7 +27,7 @@ import { coherencyHandler } from '../../kernel/coherency-exception.ts';
 import { type KernelLayout, layKernel, properKernel, READ_WRITE } from '../../kernel/kernel.ts';
 import { layTables } from '../../kernel/page-table.ts';
 import { ATTRIBUTE_UNCACHED, PTE } from '../../machine/attributes.ts';
-import type { Steps, Vectors } from '../../machine/cpu.ts';
+import { noSteps, type Vectors } from '../../machine/cpu.ts';
 import { PAGE_BYTES } from '../../machine/platform.ts';
 import { ScenarioError } from '../scenario.ts';
 import { defineHypervisorScenario } from './define-hypervisor.ts';
@@ -99,11 +99,9 @@ export default defineHypervisorScenario<Layout>({
     const program = variant.clears
       ? reusePage(cpu, vm, variant, layout.spareGpa)
       : changeEntries(cpu, vm, variant, layout.pages, Number(rounds), checker);
-    return { program: cpu.index === 0 ? program : idle(), vectors };
+    return { program: cpu.index === 0 ? program : noSteps(), vectors };
   },
 });
-
-function* idle(): Steps {}
 
 /** Tables are read by either of the host's addresses, a page is cleared through the kernel's alone. */
 function coloursOf({ colour, clears }: ShadowVariant) {

@@ -4,7 +4,7 @@ import { maintainRange } from '../../hypervisor/guest-memory/page-maintenance.ts
 import type { Vcpu } from '../../hypervisor/vcpu.ts';
 import { ATTRIBUTE_DEVICE, ATTRIBUTE_NORMAL, ATTRIBUTE_UNCACHED } from '../../machine/attributes.ts';
 import { CLEAN, FLUSH, INVALIDATE, type LineOperation } from '../../machine/cache-maintenance.ts';
-import type { Cpu, Steps } from '../../machine/cpu.ts';
+import { type Cpu, noSteps, type Steps } from '../../machine/cpu.ts';
 import { isSnooped, speculates } from '../flush/dma-facts.ts';
 import { readWord, writeWord } from '../flush/dma-transfers.ts';
 import { bringIn, evict } from '../flush/own-time.ts';
@@ -88,11 +88,11 @@ export class MappingTurns {
     const { cleansBefore, invalidatesAfter } = this.variant;
     return [
       this.guest(() => this.storeLoaded(cachedVa, 0x100)),
-      this.guest(() => (cleansBefore === true ? this.maintain(cachedVa, FLUSH) : nothing())),
+      this.guest(() => (cleansBefore === true ? this.maintain(cachedVa, FLUSH) : noSteps())),
       this.guest(() => this.load(uncachedVa)),
       this.host(() => this.speculate()),
       this.guest(() => this.store(uncachedVa, 0x200)),
-      this.guest(() => (invalidatesAfter === true ? this.maintain(cachedVa, INVALIDATE) : nothing())),
+      this.guest(() => (invalidatesAfter === true ? this.maintain(cachedVa, INVALIDATE) : noSteps())),
       this.guest(() => this.load(cachedVa)),
     ];
   }
@@ -233,5 +233,3 @@ export class MappingTurns {
     return Array.from({ length: this.lines }, (_, i) => i * lineBytes);
   }
 }
-
-function* nothing(): Steps {}

@@ -2,7 +2,7 @@
  * A guest that empties caches by set and way, again and again, and guests on the other CPUs that have nothing to do with
  * it: what it costs the one, and what it takes from the others.
  */
-import { Hypervisor, properHypervisor } from '../../../hypervisor/hypervisor.ts';
+import { Hypervisor } from '../../../hypervisor/hypervisor.ts';
 import { emulationVectors, type SetWayEmulation } from '../../../hypervisor/set-way/emulation.ts';
 import { kvmSetWay } from '../../../hypervisor/set-way/kvm.ts';
 import { setWayToTheLetter } from '../../../hypervisor/set-way/to-the-letter.ts';
@@ -37,8 +37,7 @@ export function abuseWorkload(bench: AbuseBench): Workload<AbuseLayout> {
     start({ machine, checker, cpu, layout }) {
       const watch = new LongestWait(cpu);
       const emulation = cpu.index === 0 ? emulationOf(bench, watch) : undefined;
-      const policy = { ...properHypervisor(machine.platform), ...emulation?.policy };
-      const host = new Hypervisor(machine, layout.host, checker, policy);
+      const host = new Hypervisor(machine, layout.host, checker, emulation?.policy);
       const meeting = new Meeting(cpu, layout.meeting, host.kernel.uncached);
       const vcpu = new Vcpu(host, layout.host.vms[cpu.index], 0);
       const used = layout.used[cpu.index];
